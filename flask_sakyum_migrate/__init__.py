@@ -1,0 +1,74 @@
+"""Database migrations for Flask applications.
+
+The house, from the doors down; each line is one file or folder, and imports go downward only:
+
+``extension``     Migrate: binds an application to its db
+``cli``           the ``flask db`` commands
+``environment``   run(): what the generated env.py calls
+``compat``        the module functions of Flask-Migrate
+``repository``    the migrations folder with its databases: every verb; returns data
+``autogenerate``  new revision files
+``upgrading``     which steps reach a database
+``creating``      a new migrations folder
+``revisions``     the revision files as a graph, read without running them
+``runtime``       how Alembic is run
+``results``       what the verbs return
+``binds``         engines and metadata, whatever they came from
+``models``        importing the modules that define models
+``errors``        what a person is told
+``templates``     what ``flask db init`` writes
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    ConfigError,
+    DatabaseBehindError,
+    DatabaseError,
+    HistoryError,
+    MigrateError,
+    StepError,
+)
+from .extension import Migrate
+
+if TYPE_CHECKING:
+    from .repository import Repository
+
+__all__ = [
+    "ConfigError",
+    "DatabaseBehindError",
+    "DatabaseError",
+    "HistoryError",
+    "Migrate",
+    "MigrateError",
+    "Repository",
+    "StepError",
+]
+
+# What projects import from flask_migrate: they change the name of the package and nothing else.
+_COMPAT = frozenset(
+    {
+        *("init", "revision", "migrate", "edit", "merge", "upgrade", "downgrade", "show"),
+        *("history", "heads", "branches", "current", "stamp", "check", "list_templates"),
+        *("Config", "command", "alembic_version"),
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Give Flask-Migrate's module functions, and what would import too much at start."""
+    if name == "Repository":
+        from .repository import Repository
+
+        return Repository
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("flask-sakyum-migrate")
+    if name in _COMPAT:
+        from importlib import import_module
+
+        return getattr(import_module(".compat", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

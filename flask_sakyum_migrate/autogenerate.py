@@ -1,0 +1,132 @@
+"""New revision files: from the differences between models and databases, empty, or a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from alembic import util
+from alembic.autogenerate import RevisionContext, render_python_code
+from alembic.config import Config
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+
+from .errors import ConfigError, DatabaseBehindError, HistoryError
+from .results import CheckResult, NewRevision
+from .revisions import Graph
+from .runtime.environment import StepFunction
+from .runtime.run import is_empty
+
+Runner = Callable[..., Any]
+
+
+def comparison(context: RevisionContext, graph: Graph) -> StepFunction:
+    """Make the function that compares one database with its models, inside the environment."""
+
+    def fn(heads: tuple[str, ...], migration_context: MigrationContext) -> list[Any]:
+        if graph.ancestors(graph.known(heads)) != set(graph.nodes):
+            raise _behind(graph, heads, migration_context)
+        context.run_autogenerate(heads, migration_context)
+        return []
+
+    return fn
+
+
+def revision_context(config: Config, script: ScriptDirectory, **arguments: Any) -> RevisionContext:
+    """Collect what Alembic needs for a new revision; missing arguments are its defaults."""
+    defaults: dict[str, Any] = {
+        "message": None, "autogenerate": False, "sql": False, "head": "head", "splice": False,
+        "branch_label": None, "version_path": None, "rev_id": None, "depends_on": None,
+    }  # fmt: skip
+    return RevisionContext(config, script, defaults | arguments)
+
+
+def write(context: RevisionContext, tokens: str) -> list[NewRevision]:
+    """Write the revision files; those without changes, when changes were asked for, are left out.
+
+    :param tokens: the text of script.py.mako, which has to have a place for each bind's changes.
+    """
+    revisions = context.generated_revisions
+    if context.command_args["autogenerate"]:
+        revisions[:] = [one for one in revisions if not is_empty(one)]
+        for one in revisions:
+            _check_tokens(one, tokens)
+    return [new_revision(script) for script in context.generate_scripts() if script is not None]
+
+
+def merge(
+    config: Config,
+    script: ScriptDirectory,
+    revisions: Sequence[str],
+    *,
+    message: str | None,
+    branch_label: str | None,
+    rev_id: str | None,
+    splice: bool,
+) -> NewRevision:
+    """Write a revision that joins others."""
+    made = script.generate_revision(
+        rev_id or util.rev_id(),
+        message,
+        refresh=True,
+        head=tuple(revisions),
+        branch_labels=branch_label,
+        splice=splice,
+        config=config,
+    )
+    if made is None:
+        raise HistoryError("The new file is not a revision: look at file_template in alembic.ini.")
+    return new_revision(made)
+
+
+def new_revision(script: Script) -> NewRevision:
+    """Describe a revision file that was just written."""
+    down = script.down_revision
+    parents = (down,) if isinstance(down, str) else tuple(down or ())
+    return NewRevision(script.revision, Path(script.path), script.doc, parents)
+
+
+def check_result(context: RevisionContext) -> CheckResult:
+    """Put what a comparison found into data."""
+    differences: list[Any] = []
+    operations: list[str] = []
+    for script in context.generated_revisions:
+        for ops in script.upgrade_ops_list:
+            differences.extend(ops.as_diffs())
+            if not ops.is_empty():
+                operations.extend(_code(ops))
+    return CheckResult(tuple(differences), tuple(operations))
+
+
+def _code(ops: Any) -> list[str]:
+    code = render_python_code(ops)
+    lines = [line.rstrip() for line in code.splitlines()]
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("# ###")]
+
+
+def _check_tokens(script: MigrationScript, template: str) -> None:
+    for ops in script.upgrade_ops_list:
+        token = str(ops.upgrade_token)
+        if not ops.is_empty() and token != "upgrades" and "_upgrades" not in template:  # noqa: S105
+            raise ConfigError(
+                f"script.py.mako of this folder has no place for the changes of the bind "
+                f"{token.removesuffix('_upgrades')}.",
+                "Take the script.py.mako of a new folder:  flask db -d new_migrations init",
+                token=token,
+            )
+
+
+def _behind(graph: Graph, heads: tuple[str, ...], context: MigrationContext) -> DatabaseBehindError:
+    assert context.connection is not None
+    url = context.connection.engine.url.render_as_string(hide_password=True)
+    pending = graph.pending(heads)
+    names = ", ".join(node.message for node in pending[:5]) + (", ..." if len(pending) > 5 else "")
+    count = f"{len(pending)} revision{'s' if len(pending) > 1 else ''}"
+    tops = ", ".join(node.id for node in graph.effective_heads)
+    return DatabaseBehindError(
+        f"{url} is at {', '.join(heads) or 'no revision'}, {count} behind head {tops} ({names}).",
+        "Run:  flask db upgrade",
+        pending=tuple(node.id for node in pending),
+    )

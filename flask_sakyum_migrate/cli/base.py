@@ -1,0 +1,140 @@
+"""What every command has: the shared options, the repository, and the one error boundary."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..errors import MigrateError
+from . import shared_options
+
+if TYPE_CHECKING:
+    from ..repository import Repository
+
+_NEGATIVE = re.compile(r"-\d+")
+
+
+class DbCommand(click.Command):
+    """A command that takes ``-1`` for a revision and reports errors in words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put bare negative numbers behind ``--``: ``downgrade -1`` is what tutorials write."""
+        with_value = {
+            name
+            for param in self.params
+            if isinstance(param, click.Option) and not param.is_flag
+            for name in param.opts
+        }
+        numbers = [
+            index
+            for index, arg in enumerate(args)
+            if _NEGATIVE.fullmatch(arg) and (index == 0 or args[index - 1] not in with_value)
+        ]
+        if numbers and "--" not in args:
+            options = [arg for index, arg in enumerate(args) if index not in numbers]
+            args = [*options, "--", *(args[index] for index in numbers)]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the one place where an error becomes a message and exit code 1."""
+        wants_traceback = ctx.params.get("traceback", False)
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            words = in_words(error)
+            if words is None:
+                raise
+            if wants_traceback:
+                click.echo(traceback.format_exc(), err=True)
+            click.echo(f"Error: {words}", err=True)
+            ctx.exit(1)
+
+
+def in_words(error: Exception) -> str | None:
+    """Return the message of an error that is the user's to mend; None for a fault of the code."""
+    if isinstance(error, MigrateError):
+        return str(error)
+    util = sys.modules.get("alembic.util")
+    if util is not None and isinstance(error, util.CommandError):
+        return str(error)
+    exc = sys.modules.get("sqlalchemy.exc")
+    if exc is not None and isinstance(error, exc.DBAPIError):
+        statement = " ".join(str(error.statement or "").split())
+        reason = " ".join(str(error.orig).split())
+        return f"The database refused: {reason}" + (f"\n  {statement}" if statement else "")
+    return None
+
+
+def command(
+    name: str, *params: click.Parameter, bind: bool = False
+) -> Callable[[Callable[..., Any]], DbCommand]:
+    """Make a command of a function that takes a Repository and the parameters.
+
+    :param params: its own options and arguments; the shared ones are added.
+    :param bind: whether it touches databases, and so has ``--bind``.
+    """
+
+    def decorate(function: Callable[..., Any]) -> DbCommand:
+        def callback(**kwargs: Any) -> Any:
+            kwargs.pop("traceback", None)
+            repository = open_repository(kwargs.pop("directory", None), kwargs.pop("x_arg", ()))
+            return function(repository, **kwargs)
+
+        callback.__name__, callback.__doc__ = function.__name__, function.__doc__
+        shared = (["bind"] if bind else []) + ["directory", "x_arg", "traceback"]
+        return DbCommand(
+            name,
+            callback=with_appcontext(callback),
+            params=[*params, *shared_options(shared)],
+            help=function.__doc__,
+        )
+
+    return decorate
+
+
+def open_repository(directory: str | None = None, x_arg: Sequence[str] = ()) -> Repository:
+    """Return the repository of the current application, with what the command line says."""
+    from ..extension import current_state
+
+    repository = current_state().repository
+    if directory is not None:
+        repository = replace(repository, directory=directory)
+    if x_arg:
+        repository = replace(repository, x_arg=tuple(x_arg))
+    return repository
+
+
+def option(*names: str, **attributes: Any) -> click.Option:
+    """Declare an option."""
+    return click.Option(names, **attributes)
+
+
+def revision_argument(name: str = "revision", **attributes: Any) -> click.Argument:
+    """Declare an argument that is a revision; shells complete it."""
+    return click.Argument([name], shell_complete=complete_revision, **attributes)
+
+
+def complete_revision(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the revisions that begin with what was typed, with their messages."""
+    try:
+        if not current_app:
+            return []
+        graph = open_repository(ctx.params.get("directory")).graph()
+    except MigrateError:
+        return []  # a shell that completes is no place for a message
+    names = [CompletionItem(name) for name in ("head", "heads", "base")]
+    revisions = [CompletionItem(node.id, help=node.message) for node in graph.sort(graph.nodes)]
+    return [item for item in names + revisions if item.value.startswith(incomplete)]

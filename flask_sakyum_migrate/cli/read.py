@@ -1,0 +1,110 @@
+"""The commands that read: ``current history heads branches show check``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import HistoryError
+from . import report
+from .base import command, option, revision_argument
+from .talk import alembic_lines, name_of, say
+
+if TYPE_CHECKING:
+    from ..repository import Repository
+
+_VERBOSE = {"is_flag": True, "help": "Show everything the revision file says."}
+
+
+@command(
+    "current",
+    option("-v", "--verbose", **_VERBOSE),
+    option("--check-heads", is_flag=True, help="Exit with 1 unless every database is at head."),
+    bind=True,
+)
+def current(repository: Repository, verbose: bool, check_heads: bool, bind: str | None) -> None:
+    """Show the revision each database is at."""
+    behind = []
+    heads = {node.id for node in repository.heads(resolve_dependencies=True)}
+    for position in repository.current(bind):
+        name = name_of(position.bind, position.url)
+        if verbose:
+            click.echo(f"Current revision(s) for {position.url}:")
+        else:
+            state = (
+                ""
+                if position.heads
+                else " is at base"
+                if position.rows is not None
+                else (" has no version table")
+            )
+            say(f"{name}{state}")
+        for node in position.revisions:
+            click.echo(report.entry(node) if verbose else report.line(node))
+        if set(position.heads) != heads:
+            behind.append(name)
+    if check_heads and behind:
+        raise HistoryError(f"Not at head: {', '.join(behind)}.", "Run:  flask db upgrade")
+
+
+@command(
+    "history",
+    option("-r", "--rev-range", metavar="BASE:HEAD", help="Only these; either end may be empty."),
+    option("-v", "--verbose", **_VERBOSE),
+    option("-i", "--indicate-current", is_flag=True, help="Mark where the databases are."),
+)
+def history(
+    repository: Repository, rev_range: str | None, verbose: bool, indicate_current: bool
+) -> None:
+    """List the revisions, newest first."""
+    for text in report.history(repository, rev_range, verbose, indicate_current):
+        click.echo(text)
+
+
+@command(
+    "heads",
+    option("-v", "--verbose", **_VERBOSE),
+    option(
+        "--resolve-dependencies",
+        is_flag=True,
+        help="Leave out heads that another revision depends on.",
+    ),
+)
+def heads(repository: Repository, verbose: bool, resolve_dependencies: bool) -> None:
+    """Show the revisions the history ends in."""
+    for node in repository.heads(resolve_dependencies=resolve_dependencies):
+        click.echo(report.entry(node) if verbose else report.line(node, labels=True, tree=False))
+
+
+@command("branches", option("-v", "--verbose", **_VERBOSE))
+def branches(repository: Repository, verbose: bool) -> None:
+    """Show where the history branches."""
+    for node, children in repository.branches():
+        click.echo(report.branch(node, children, verbose=verbose))
+
+
+@command("show", revision_argument(default="head"))
+def show(repository: Repository, revision: str) -> None:
+    """Show what a revision file says."""
+    for node in repository.find(revision):
+        click.echo(report.entry(node))
+
+
+@command("check", bind=True)
+def check(repository: Repository, bind: str | None) -> None:
+    """Tell whether the models ask for a new revision; exit with 1 when they do."""
+    with alembic_lines(sys.stderr, all_of_them=False):
+        result = repository.check(bind)
+    if result.ok:
+        click.echo("No new upgrade operations detected.")
+        return
+    click.echo("New upgrade operations detected:")
+    for operation in result.operations:
+        click.echo(f"  {operation}")
+    say('Write them into a revision:  flask db migrate -m "what changes"')
+    click.get_current_context().exit(1)
+
+
+COMMANDS = (current, history, heads, branches, show, check)

@@ -1,0 +1,49 @@
+"""The errors a person sees: what is wrong, and the command or setting that mends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class MigrateError(Exception):
+    """Base of every error this package raises on purpose.
+
+    :param message: what is wrong, in one or two sentences.
+    :param hint: what to type or set next; printed on lines of its own.
+    :param data: what the message was made from; each item becomes an attribute.
+    """
+
+    def __init__(self, message: str, hint: str = "", **data: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.data = data
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["data"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class ConfigError(MigrateError):
+    """A setting is missing or wrong: the folder, a bind, the metadata, an option."""
+
+
+class HistoryError(MigrateError):
+    """The revision files do not form a usable history, or do not have what was asked for."""
+
+
+class DatabaseError(MigrateError):
+    """A database could not be reached or refused a statement."""
+
+
+class StepError(DatabaseError):
+    """A revision raised while it was run; the original exception is the ``__cause__``."""
+
+
+class DatabaseBehindError(HistoryError):
+    """The database has to be at the heads for what was asked, and is not."""

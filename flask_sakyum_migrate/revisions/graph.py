@@ -1,0 +1,402 @@
+"""The revisions of a folder as a graph. Every question is answered in time linear in its size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import HistoryError
+from .headers import Header
+
+_ILLEGAL = re.compile(r"[@+:-]")
+_PARTIAL = 4  # Alembic completes an id from its first four characters on
+
+
+@dataclass(slots=True, eq=False)
+class Revision:
+    """One revision file and its neighbours.
+
+    :param id: the revision id.
+    :param down: ids it stands on (``down_revision``).
+    :param depends: ids it depends on (``depends_on``, resolved to ids).
+    :param depends_on: the same as written in the file.
+    :param labels: branch labels, its own and those of its branch.
+    :param doc: the docstring of the file.
+    :param path: the file.
+    :param children: ids of the revisions that stand on it.
+    :param dependents: ids of the revisions that stand or depend on it.
+    """
+
+    id: str
+    down: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    labels: tuple[str, ...]
+    doc: str
+    path: str
+    depends: tuple[str, ...] = ()
+    children: list[str] = field(default_factory=list)
+    dependents: list[str] = field(default_factory=list)
+
+    @property
+    def message(self) -> str:
+        """The first paragraph of the docstring."""
+        return re.split("\n\n", self.doc)[0]
+
+    @property
+    def is_head(self) -> bool:
+        """Nothing stands on it."""
+        return not self.children
+
+    @property
+    def is_effective_head(self) -> bool:
+        """Nothing stands or depends on it: it is a row of the version table at the end."""
+        return not self.dependents
+
+    @property
+    def is_base(self) -> bool:
+        """It stands on nothing."""
+        return not self.down
+
+    @property
+    def is_branch_point(self) -> bool:
+        """More than one revision stands on it."""
+        return len(self.children) > 1
+
+    @property
+    def is_merge_point(self) -> bool:
+        """It stands on more than one revision."""
+        return len(self.down) > 1
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """What it stands and depends on."""
+        return self.down + tuple(one for one in self.depends if one not in self.down)
+
+
+class Graph:
+    """All revisions of a folder.
+
+    :param headers: of the revision files, in the order of their names.
+    :raises HistoryError: two files have one id, a parent is missing, there is a cycle, an id has
+        a character that Alembic keeps for itself, or a branch label is used twice.
+    """
+
+    def __init__(self, headers: Iterable[Header]) -> None:
+        self.headers = list(headers)
+        self.nodes: dict[str, Revision] = {}
+        for header in self.headers:
+            self._add(header)
+        self._labels = self._own_labels()
+        self._connect()
+        self._check_cycles()
+        self._spread_labels()
+
+    # ---- reads -------------------------------------------------------------------------------
+
+    @property
+    def heads(self) -> list[Revision]:
+        """Revisions nothing stands on, in file order."""
+        return [node for node in self.nodes.values() if node.is_head]
+
+    @property
+    def effective_heads(self) -> list[Revision]:
+        """Heads that no other revision depends on: what ``upgrade heads`` ends with."""
+        return [node for node in self.nodes.values() if node.is_effective_head]
+
+    @property
+    def bases(self) -> list[Revision]:
+        """Revisions that stand on nothing."""
+        return [node for node in self.nodes.values() if node.is_base]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __contains__(self, revision: str) -> bool:
+        return revision in self.nodes
+
+    def get(self, symbol: str) -> Revision:
+        """Find one revision by id, by the beginning of an id, by label, or ``head``.
+
+        :raises HistoryError: there is none, or more than one.
+        """
+        found = self.find(symbol)
+        if len(found) > 1:
+            raise HistoryError(
+                f"{symbol} names {len(found)} revisions: {', '.join(node.id for node in found)}.",
+                "Name one of them.",
+                revisions=tuple(node.id for node in found),
+            )
+        if not found:
+            raise HistoryError(f"{symbol} is before the first revision.", revision=symbol)
+        return found[0]
+
+    def find(self, symbol: str) -> list[Revision]:
+        """Find the revisions a symbol names: an id or its beginning, a label, head, heads, base.
+
+        :raises HistoryError: no revision, or more than one, begins like that.
+        """
+        branch, at, name = symbol.rpartition("@")
+        if at:
+            return self._in_branch(branch, name)
+        if symbol == "base":
+            return []
+        if symbol == "heads":
+            return self.effective_heads
+        if symbol == "head":
+            heads = self.heads
+            if len(heads) > 1:
+                raise several_heads(heads)
+            return heads
+        if symbol in self._labels:
+            return [self._labels[symbol]]
+        return [self._by_beginning(symbol)]
+
+    def is_plain(self, symbol: str) -> bool:
+        """Tell whether `find` knows the grammar of this symbol; the rest is for Alembic."""
+        return not re.search(r"[+-]\d+$", symbol)
+
+    def ancestors(self, start: Iterable[Revision], *, deps: bool = True) -> set[str]:
+        """Return the ids of the given revisions and of all below them."""
+        return self._reach(start, lambda node: node.parents if deps else node.down)
+
+    def descendants(self, start: Iterable[Revision], *, deps: bool = True) -> set[str]:
+        """Return the ids of the given revisions and of all above them."""
+        return self._reach(start, lambda node: node.dependents if deps else node.children)
+
+    def current(self, rows: Collection[str]) -> list[Revision]:
+        """Return the heads of what is applied, from the rows of the version table.
+
+        Alembic lists a head that another head only depends on as well, although it is no row.
+
+        :raises HistoryError: a row names a revision that no file has.
+        """
+        applied = self.ancestors(self.known(rows))
+        return [
+            self.nodes[one]
+            for one in self.nodes
+            if one in applied and not any(child in applied for child in self.nodes[one].children)
+        ]
+
+    def known(self, rows: Collection[str]) -> list[Revision]:
+        """Return the revisions of the rows of a version table.
+
+        :raises HistoryError: a row names a revision that no file has.
+        """
+        unknown = [row for row in rows if row not in self.nodes]
+        if unknown:
+            raise HistoryError(
+                f"The database is at revision {', '.join(unknown)}, which no revision file has.",
+                "It may be on another branch of the code, or the file was renamed or deleted: "
+                "bring the file back.",
+                revisions=tuple(unknown),
+            )
+        return [self.nodes[row] for row in rows]
+
+    def pending(self, rows: Collection[str], target: str = "heads") -> list[Revision]:
+        """Return what an upgrade from the rows to the target would run, in order.
+
+        :raises HistoryError: the target or a row is unknown.
+        """
+        needed = self.ancestors(self.find(target)) - self.ancestors(self.known(rows))
+        return list(reversed(self.sort(needed)))
+
+    def between(self, base: str, head: str) -> list[Revision]:
+        """Return the revisions from head down to base, both included, newest first.
+
+        :raises HistoryError: base is not below head.
+        """
+        tops, bottoms = self.find(head), self.find(base)
+        span = self.ancestors(tops)
+        if bottoms:
+            outside = [node.id for node in bottoms if node.id not in span]
+            if outside:
+                raise HistoryError(f"{', '.join(outside)} is not below {head}.")
+            span &= self.descendants(bottoms, deps=False)
+        return self.sort(span)
+
+    def sort(self, ids: Collection[str]) -> list[Revision]:
+        """Sort revisions newest first: each before what it stands or depends on.
+
+        A line is followed down for as long as nothing above its next revision is still to come.
+        """
+        wanted = set(ids)
+        waiting = {
+            one: sum(child in wanted for child in set(self.nodes[one].dependents)) for one in wanted
+        }
+        ready = [one for one in self.nodes if one in wanted and not waiting[one]]
+        ready.reverse()
+        order = []
+        while ready:
+            node = self.nodes[ready.pop()]
+            order.append(node)
+            for parent in reversed(node.parents):
+                if parent in wanted:
+                    waiting[parent] -= 1
+                    if not waiting[parent]:
+                        ready.append(parent)
+        return order
+
+    # ---- building ----------------------------------------------------------------------------
+
+    def _add(self, header: Header) -> None:
+        if _ILLEGAL.search(header.revision):
+            raise HistoryError(
+                f"{header.path}: the revision id {header.revision} has one of the characters "
+                "@ + - : which stand for something else on the command line.",
+                "Change the id in that file.",
+                path=header.path,
+            )
+        other = self.nodes.get(header.revision)
+        if other is not None:
+            raise HistoryError(
+                f"Two files have the revision id {header.revision}: {other.path} and {header.path}",
+                "Delete the copy, or give it an id of its own.",
+                revision=header.revision,
+                paths=(other.path, header.path),
+            )
+        self.nodes[header.revision] = Revision(
+            header.revision,
+            header.down,
+            header.depends,
+            header.labels,
+            header.doc,
+            header.path,
+        )
+
+    def _own_labels(self) -> dict[str, Revision]:
+        labels: dict[str, Revision] = {}
+        for node in self.nodes.values():
+            for label in node.labels:
+                other = labels.setdefault(label, node)
+                if other is not node or label in self.nodes:
+                    raise HistoryError(
+                        f"The branch label {label} is used twice: {other.path} and {node.path}",
+                        label=label,
+                    )
+        return labels
+
+    def _connect(self) -> None:
+        nodes = self.nodes
+        for node in nodes.values():
+            if node.depends_on:
+                node.depends = tuple(self._dependency(node, name) for name in node.depends_on)
+            for parent in node.parents:
+                below = nodes.get(parent)
+                if below is None:
+                    raise HistoryError(
+                        f"{node.path} stands on revision {parent}, which no revision file has.",
+                        "Bring that file back, or mend `down_revision`.",
+                        path=node.path,
+                        revision=parent,
+                    )
+                below.dependents.append(node.id)
+                if parent in node.down:
+                    below.children.append(node.id)
+
+    def _dependency(self, node: Revision, name: str) -> str:
+        if name in self.nodes:
+            return name
+        if name in self._labels:
+            return self._labels[name].id
+        raise HistoryError(
+            f"{node.path} depends on {name}, which no revision file has.",
+            "Bring that file back, or mend `depends_on`.",
+            path=node.path,
+            revision=name,
+        )
+
+    def _check_cycles(self) -> None:
+        missing = len(self.nodes) - len(self.sort(self.nodes))
+        if missing:
+            ordered = {node.id for node in self.sort(self.nodes)}
+            looped = self._loop([node for one, node in self.nodes.items() if one not in ordered])
+            files = ", ".join(node.path for node in looped)
+            raise HistoryError(
+                "These revisions stand on each other in a circle: "
+                f"{' -> '.join(node.id for node in [*looped, looped[0]])}  ({files})",
+                "Mend `down_revision` (or `depends_on`) in one of them.",
+                revisions=tuple(node.id for node in looped),
+            )
+
+    def _loop(self, candidates: Sequence[Revision]) -> list[Revision]:
+        inside = {node.id for node in candidates}
+        # Revisions below the circle wait for it too: follow the children, which lead into it.
+        node, seen = candidates[0], []
+        while node not in seen:
+            seen.append(node)
+            node = self.nodes[next(child for child in node.dependents if child in inside)]
+        return list(reversed(seen[seen.index(node) :]))
+
+    def _spread_labels(self) -> None:
+        """Give a branch's label to its revisions: up to the heads, down to where it branched."""
+        for label, owner in self._labels.items():
+            branch = self.descendants([owner], deps=False)
+            if all(len(self.nodes[one].children) < 2 for one in branch):
+                node = owner
+                while len(node.down) == 1 and len(node.dependents) < 2:
+                    node = self.nodes[node.down[0]]
+                    if len(node.dependents) > 1:
+                        break
+                    branch.add(node.id)
+            for one in branch:
+                node = self.nodes[one]
+                if label not in node.labels:
+                    node.labels = (*node.labels, label)
+
+    # ---- finding -----------------------------------------------------------------------------
+
+    def _reach(
+        self, start: Iterable[Revision], following: Callable[[Revision], Iterable[str]]
+    ) -> set[str]:
+        nodes, todo = self.nodes, [node.id for node in start]
+        seen = set(todo)
+        while todo:
+            for one in following(nodes[todo.pop()]):
+                if one not in seen:
+                    seen.add(one)
+                    todo.append(one)
+        return seen
+
+    def _by_beginning(self, symbol: str) -> Revision:
+        if symbol in self.nodes:
+            return self.nodes[symbol]
+        found = [one for one in self.nodes if len(one) >= _PARTIAL and one.startswith(symbol)]
+        if not found:
+            raise HistoryError(
+                f"No revision is called {symbol}, and no id begins like that.",
+                "The revisions of this folder: flask db history",
+                revision=symbol,
+            )
+        if len(found) > 1:
+            some = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+            raise HistoryError(
+                f"{len(found)} revisions begin with {symbol}: {some}",
+                "Type more characters of the one you mean.",
+                revision=symbol,
+                revisions=tuple(found),
+            )
+        return self.nodes[found[0]]
+
+    def _in_branch(self, branch: str, name: str) -> list[Revision]:
+        (root,) = self.find(branch)
+        lineage = self.ancestors([root]) | self.descendants([root])
+        if name in ("head", "heads"):
+            found = [node for node in self.heads if node.id in lineage]
+            if name == "head" and len(found) > 1:
+                raise several_heads(found)
+            return found
+        found = [node for node in self.find(name) if node.id in lineage]
+        if name != "base" and not found:
+            raise HistoryError(f"Revision {name} is not on the branch {branch}.")
+        return found
+
+
+def several_heads(heads: Sequence[Revision]) -> HistoryError:
+    """Say that the history ends in more than one revision, and what to do."""
+    lines = "\n".join(f"  {node.id}  {node.message}  ({node.path})" for node in heads)
+    return HistoryError(
+        f"The revisions end in {len(heads)} heads:\n{lines}",
+        'Join them:  flask db merge -m "merge"   (or go to all of them:  flask db upgrade heads)',
+        heads=tuple(node.id for node in heads),
+    )
