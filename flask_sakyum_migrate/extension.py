@@ -81,19 +81,21 @@ class MigrateState:
         )
 
     @contextmanager
-    def context(self) -> Iterator[None]:
+    def context(self, db: Any = None) -> Iterator[None]:
         """Push the application's context unless it is there, and lend out ``configure_args``.
 
         env.py files write their own hooks into that dict; the next run must not see them.
+
+        :param db: what env.py gets for ``db`` meanwhile.
         """
         there = has_app_context() and current_app._get_current_object() is self.app  # type: ignore[attr-defined]
-        own = self.configure_args
-        self.configure_args = dict(own)
+        own = self.configure_args, self.db
+        self.configure_args, self.db = dict(self.configure_args), db or self.db
         try:
             with nullcontext() if there else self.app.app_context():
                 yield
         finally:
-            self.configure_args = own
+            self.configure_args, self.db = own
 
 
 class Migrate:

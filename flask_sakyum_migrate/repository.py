@@ -49,7 +49,8 @@ class Repository:
     :param models: patterns of modules to import before models are compared.
     :param callbacks: ``@migrate.configure`` functions.
     :param x_arg: what ``context.get_x_argument()`` gives to env.py.
-    :param context: makes the context, of the application, in which binds can be asked for.
+    :param context: makes the context, of the application, in which binds can be asked for; takes
+        what stands in for ``db`` meanwhile.
     """
 
     directory: str | os.PathLike[str]
@@ -59,7 +60,7 @@ class Repository:
     models: Sequence[str] = ()
     callbacks: Sequence[Callable[[Any], Any]] = ()
     x_arg: Sequence[str] = ()
-    context: Callable[[], AbstractContextManager[Any]] = nullcontext
+    context: Callable[..., AbstractContextManager[Any]] = nullcontext
 
     # ---- what there is -----------------------------------------------------------------------
 
@@ -536,6 +537,7 @@ class Repository:
         """Run env.py, or what stands in for a stock copy, with a function that gives the steps."""
         from .runtime import run as running
         from .runtime.environment import Run, environment
+        from .runtime.old_db import stand_in
 
         folder = self.folder
         graph = graph or self.graph(folder)
@@ -547,7 +549,10 @@ class Repository:
         run = Run(make(graph, script), bind, connection, on_start, on_step, options)
         if visits is not None:
             run.visits = visits
-        with _alembic_words(), environment(config, script, run), self.context():
+        db = self.source.db
+        if not folder.env.is_known:
+            db = stand_in(db, _text(folder.path / "env.py"))
+        with _alembic_words(), environment(config, script, run), self.context(db):
             if folder.env.is_known:
                 config.attributes[SETTINGS] = self.settings(
                     bind=bind, connection=connection, start_at=start_at, output=output

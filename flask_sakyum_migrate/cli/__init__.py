@@ -19,7 +19,7 @@ class LazyGroup(AppGroup):
     _loaded = False
 
     @property
-    def commands(self) -> MutableMapping[str, click.Command]:  # type: ignore[override]
+    def commands(self) -> MutableMapping[str, click.Command]:
         """The commands by name; projects take some out, wrap others and add their own."""
         if not self._loaded:
             self._loaded = True

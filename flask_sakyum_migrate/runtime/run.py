@@ -86,7 +86,7 @@ def _begin(
     check = None
     if settings.connection is None and sqlite.is_sqlite(connection):
         check = stack.enter_context(sqlite.real_transactions(connection))
-    stack.enter_context(context.begin_transaction())  # type: ignore[arg-type]
+    stack.enter_context(context.begin_transaction())
     return check
 
 
