@@ -18,7 +18,7 @@ def stand_in(db: Any, env: str) -> Any:
 
     :param env: the text of env.py.
     """
-    if not (hasattr(db, "engines") and hasattr(db, "metadatas")):
+    if not (hasattr(type(db), "engines") and hasattr(db, "metadatas")):
         return db
     filters_tables = "info.get('bind_key')" in env and "metadatas" not in env
     return OldDb(db, filters_tables) if filters_tables or "get_engine" in env else db

@@ -1,3 +1,8 @@
+<%!
+def does_something(text):
+    lines = (line.strip() for line in (text or "").splitlines())
+    return any(line and line != "pass" and not line.startswith("#") for line in lines)
+%>\
 """${message}
 
 Revision ID: ${up_revision}
@@ -22,13 +27,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     ${downgrades if downgrades else "pass"}
 <%
-    ## one pair of functions more for each bind that has something to do
+    # One pair of functions more for each bind that has something to do.
     texts = context.kwargs
     suffixes = [
         name[:-len("_upgrades")] for name in texts
-        if name.endswith("_upgrades") and (
-            texts[name] != "pass" or texts.get(name[:-len("_upgrades")] + "_downgrades") != "pass"
-        )
+        if name.endswith("_upgrades") and does_something(texts[name])
     ]
 %>\
 % for suffix in suffixes:
