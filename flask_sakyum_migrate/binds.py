@@ -16,10 +16,10 @@ DEFAULT = "default"
 """How the bind without a key is shown and named on the command line."""
 
 Metadata: TypeAlias = "sa.MetaData | Sequence[sa.MetaData]"
-MetadataArgument: TypeAlias = "Metadata | Mapping[str | None, Metadata]"
+MetadataArgument: TypeAlias = "Metadata | Mapping[Any, Metadata]"
 EnginesArgument: TypeAlias = (
-    "sa.Engine | Mapping[str | None, sa.Engine]"
-    " | Callable[[], sa.Engine | Mapping[str | None, sa.Engine]]"
+    "sa.Engine | Mapping[Any, sa.Engine]"
+    " | Callable[[], sa.Engine | Mapping[Any, sa.Engine]]"
 )
 
 
@@ -237,7 +237,7 @@ def _identity(engine: sa.Engine) -> Any:
     return ("sqlite", path.resolve()) if path is not None else id(engine)
 
 
-def _engines_of(db: Any) -> Mapping[str | None, sa.Engine]:
+def _engines_of(db: Any) -> Mapping[Any, sa.Engine]:
     if hasattr(db, "engines"):  # Flask-SQLAlchemy 3, Flask-SQLAlchemy-Lite
         return dict(db.engines)
     if hasattr(db, "get_engine"):  # Alchemical and older extensions

@@ -7,18 +7,22 @@ through FLASK_APP, as the ``flask`` command finds it.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app, has_app_context
 from flask.cli import ScriptInfo
 
 from .cli.talk import alembic_lines
-from .errors import ConfigError
+from .errors import ConfigError, MigrateError
 from .extension import MigrateState
 from .repository import SETTINGS
+from .runtime.config import Config
 from .runtime.run import run as run_databases
 
 
@@ -53,17 +57,27 @@ def run(target_metadata: Any = None) -> None:
     if settings is not None:
         run_databases(replace(settings, target_metadata=target_metadata))
         return
-    repository = replace(state.repository, directory=context.script.dir)
-    talk = alembic_lines(sys.stderr) if not _logs() else contextlib.nullcontext()
-    with talk, repository.context():
-        if _compares():
-            repository.import_models()
-        run_databases(replace(repository.settings(), target_metadata=target_metadata))
+    # A program that calls alembic.command with get_config() is not talked to.
+    typed = not isinstance(context.config, Config)
+    talk = alembic_lines(sys.stderr) if typed else contextlib.nullcontext()
+    with _as_alembic_does(), talk:
+        repository = replace(state.repository, directory=context.script.dir)
+        with repository.context():
+            if _compares():
+                repository.import_models()
+            run_databases(replace(repository.settings(), target_metadata=target_metadata))
+
+
+@contextlib.contextmanager
+def _as_alembic_does() -> Iterator[None]:
+    """Under the plain alembic command, raise what it prints as one line."""
+    try:
+        yield
+    except MigrateError as error:
+        raise CommandError(str(error)) from error
 
 
 def _load() -> Any:
-    import os
-
     return ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
 
 
@@ -74,9 +88,3 @@ def _compares() -> bool:
     return bool(getattr(options, "autogenerate", False)) or (
         getattr(command, "__name__", "") == "check"
     )
-
-
-def _logs() -> bool:
-    import logging
-
-    return logging.getLogger("alembic").isEnabledFor(logging.INFO)

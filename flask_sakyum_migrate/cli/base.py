@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
-from flask import current_app
-from flask.cli import with_appcontext
+from flask.cli import ScriptInfo, with_appcontext
 
 from ..errors import MigrateError
 from . import shared_options
@@ -130,10 +129,10 @@ def complete_revision(
 ) -> list[CompletionItem]:
     """Offer the revisions that begin with what was typed, with their messages."""
     try:
-        if not current_app:
-            return []
-        graph = open_repository(ctx.params.get("directory")).graph()
-    except MigrateError:
+        # Shells complete after click has closed the contexts, and Flask's application with them.
+        with ctx.ensure_object(ScriptInfo).load_app().app_context():
+            graph = open_repository(ctx.params.get("directory")).graph()
+    except (MigrateError, click.ClickException):
         return []  # a shell that completes is no place for a message
     names = [CompletionItem(name) for name in ("head", "heads", "base")]
     revisions = [CompletionItem(node.id, help=node.message) for node in graph.sort(graph.nodes)]

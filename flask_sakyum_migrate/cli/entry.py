@@ -55,7 +55,7 @@ def _fail(context: click.Context, error: BaseException, wants_traceback: bool) -
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "site-packages" not in frame.filename and not frame.filename.startswith("<frozen")
+        if "site-packages" not in frame.filename and not frame.filename.startswith("<")
     ]
     where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError) and error.filename:

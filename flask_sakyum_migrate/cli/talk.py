@@ -12,6 +12,9 @@ import click
 if TYPE_CHECKING:
     from ..results import NewRevision, Step, UpgradeResult, Visit
 
+# What Alembic says about itself in each run, once for each database.
+_NOISE = ("setting up autogenerate plugin", "Context impl", "Will assume", "Generating static SQL")
+
 
 def say(text: str) -> None:
     """Print a line of talk."""
@@ -97,7 +100,7 @@ def _interesting(record: logging.LogRecord, all_of_them: bool) -> bool:
     if record.levelno > logging.INFO:
         return True
     text = record.getMessage()
-    if text.startswith("setting up autogenerate plugin"):
+    if text.startswith(_NOISE):
         return False
     return all_of_them or text.startswith("Detected")
 
