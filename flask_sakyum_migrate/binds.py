@@ -18,8 +18,7 @@ DEFAULT = "default"
 Metadata: TypeAlias = "sa.MetaData | Sequence[sa.MetaData]"
 MetadataArgument: TypeAlias = "Metadata | Mapping[Any, Metadata]"
 EnginesArgument: TypeAlias = (
-    "sa.Engine | Mapping[Any, sa.Engine]"
-    " | Callable[[], sa.Engine | Mapping[Any, sa.Engine]]"
+    "sa.Engine | Mapping[Any, sa.Engine] | Callable[[], sa.Engine | Mapping[Any, sa.Engine]]"
 )
 
 

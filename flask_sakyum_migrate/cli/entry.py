@@ -6,7 +6,10 @@ loads the application and hands over to its own ``db`` command, whoever register
 
 from __future__ import annotations
 
+import gc
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -26,7 +29,8 @@ class Entry(click.Command):
     ) -> click.Context:
         """Load the application and make the context of its own command."""
         context = parent or click.Context(self, info_name=info_name)
-        app = _load(context, wants_traceback="--traceback" in args)
+        with _few_collections(context):
+            app = _load(context, wants_traceback="--traceback" in args)
         if not current_app or current_app._get_current_object() is not app:  # type: ignore[attr-defined]
             context.with_resource(app.app_context())
         command = app.cli.get_command(context, info_name or "db")
@@ -34,6 +38,24 @@ class Entry(click.Command):
             _no_command(context, app)
         assert command is not None
         return command.make_context(info_name, args, parent, **extra)
+
+
+@contextmanager
+def _few_collections(context: click.Context) -> Iterator[None]:
+    """Spare this process of one command most of the garbage collector's work.
+
+    What the application's modules made stays until the end, and looking through it again and
+    again, the last time at exit, is up to a third of a command's time.
+    """
+    thresholds = gc.get_threshold()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        context.call_on_close(lambda: gc.set_threshold(*thresholds))
 
 
 def _load(context: click.Context, *, wants_traceback: bool) -> Flask:

@@ -24,6 +24,7 @@ class Revision:
     :param labels: branch labels, its own and those of its branch.
     :param doc: the docstring of the file.
     :param path: the file.
+    :param parents: what it stands and depends on.
     :param children: ids of the revisions that stand on it.
     :param dependents: ids of the revisions that stand or depend on it.
     """
@@ -35,6 +36,7 @@ class Revision:
     doc: str
     path: str
     depends: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     children: list[str] = field(default_factory=list)
     dependents: list[str] = field(default_factory=list)
 
@@ -67,11 +69,6 @@ class Revision:
     def is_merge_point(self) -> bool:
         """It stands on more than one revision."""
         return len(self.down) > 1
-
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """What it stands and depends on."""
-        return self.down + tuple(one for one in self.depends if one not in self.down)
 
 
 class Graph:
@@ -222,7 +219,7 @@ class Graph:
         """
         wanted = set(ids)
         waiting = {
-            one: sum(child in wanted for child in set(self.nodes[one].dependents)) for one in wanted
+            one: sum(child in wanted for child in self.nodes[one].dependents) for one in wanted
         }
         ready = [one for one in self.nodes if one in wanted and not waiting[one]]
         ready.reverse()
@@ -279,8 +276,11 @@ class Graph:
     def _connect(self) -> None:
         nodes = self.nodes
         for node in nodes.values():
+            node.parents = node.down
             if node.depends_on:
                 node.depends = tuple(self._dependency(node, name) for name in node.depends_on)
+                more = dict.fromkeys(one for one in node.depends if one not in node.down)
+                node.parents = (*node.down, *more)
             for parent in node.parents:
                 below = nodes.get(parent)
                 if below is None:
@@ -307,10 +307,15 @@ class Graph:
         )
 
     def _check_cycles(self) -> None:
-        missing = len(self.nodes) - len(self.sort(self.nodes))
-        if missing:
-            ordered = {node.id for node in self.sort(self.nodes)}
-            looped = self._loop([node for one, node in self.nodes.items() if one not in ordered])
+        waiting = {one: len(node.parents) for one, node in self.nodes.items()}
+        ready = [one for one, count in waiting.items() if not count]
+        for one in ready:  # grows meanwhile
+            for child in self.nodes[one].dependents:
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+        if len(ready) < len(self.nodes):
+            looped = self._loop([node for one, node in self.nodes.items() if waiting[one]])
             files = ", ".join(node.path for node in looped)
             raise HistoryError(
                 "These revisions stand on each other in a circle: "
@@ -321,24 +326,26 @@ class Graph:
 
     def _loop(self, candidates: Sequence[Revision]) -> list[Revision]:
         inside = {node.id for node in candidates}
-        # Revisions below the circle wait for it too: follow the children, which lead into it.
+        # Revisions above the circle wait for it too: follow the parents, which lead into it.
         node, seen = candidates[0], []
         while node not in seen:
             seen.append(node)
-            node = self.nodes[next(child for child in node.dependents if child in inside)]
-        return list(reversed(seen[seen.index(node) :]))
+            node = self.nodes[next(parent for parent in node.parents if parent in inside)]
+        return seen[seen.index(node) :]
 
     def _spread_labels(self) -> None:
-        """Give a branch's label to its revisions: up to the heads, down to where it branched."""
+        """Give a branch's label to its revisions: up to the heads, down to where it branched.
+
+        As Alembic does it: down from the head, and not at all when the branch forks.
+        """
         for label, owner in self._labels.items():
             branch = self.descendants([owner], deps=False)
-            if all(len(self.nodes[one].children) < 2 for one in branch):
-                node = owner
-                while len(node.down) == 1 and len(node.dependents) < 2:
-                    node = self.nodes[node.down[0]]
-                    if len(node.dependents) > 1:
-                        break
-                    branch.add(node.id)
+            tips = [one for one in branch if not self.nodes[one].children]
+            forks = any(len(self.nodes[one].children) > 1 for one in branch)
+            node = None if forks else self.nodes[tips[0]]
+            while node is not None and len(node.dependents) < 2 and not node.is_merge_point:
+                branch.add(node.id)
+                node = self.nodes[node.down[0]] if node.down else None
             for one in branch:
                 node = self.nodes[one]
                 if label not in node.labels:
@@ -380,13 +387,13 @@ class Graph:
 
     def _in_branch(self, branch: str, name: str) -> list[Revision]:
         (root,) = self.find(branch)
-        lineage = self.ancestors([root]) | self.descendants([root])
+        line = self.ancestors([root], deps=False) | self.descendants([root], deps=False)
         if name in ("head", "heads"):
-            found = [node for node in self.heads if node.id in lineage]
+            found = [node for node in self.heads if node.id in line]
             if name == "head" and len(found) > 1:
                 raise several_heads(found)
             return found
-        found = [node for node in self.find(name) if node.id in lineage]
+        found = [node for node in self.find(name) if node.id in line]
         if name != "base" and not found:
             raise HistoryError(f"Revision {name} is not on the branch {branch}.")
         return found
