@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,17 @@ from .revisions import Graph
 from .runtime.environment import StepFunction
 from .runtime.run import is_empty
 
-Runner = Callable[..., Any]
-
 
 def comparison(context: RevisionContext, graph: Graph) -> StepFunction:
-    """Make the function that compares one database with its models, inside the environment."""
+    """Make the function that compares one database with its models, inside the environment.
+
+    Where only ``revision_environment`` asks for the environment, nothing is compared.
+    """
 
     def fn(heads: tuple[str, ...], migration_context: MigrationContext) -> list[Any]:
+        if not context.command_args["autogenerate"]:
+            context.run_no_autogenerate(heads, migration_context)
+            return []
         if graph.ancestors(graph.known(heads)) != set(graph.nodes):
             raise _behind(graph, heads, migration_context)
         context.run_autogenerate(heads, migration_context)
@@ -43,6 +49,33 @@ def revision_context(config: Config, script: ScriptDirectory, **arguments: Any) 
     return RevisionContext(config, script, defaults | arguments)
 
 
+def run_options(context: RevisionContext) -> dict[str, Any]:
+    """Return what the environment is run with for a new revision: nothing is changed by it."""
+    return {
+        "dont_mutate": True,
+        "template_args": context.template_args,
+        "revision_context": context,
+        "as_sql": bool(context.command_args["sql"]),
+    }
+
+
+def check_rev_id(graph: Graph, rev_id: str | None) -> None:
+    """Refuse an id for a new revision that another one has, or that Alembic cannot use.
+
+    :raises HistoryError: names the file that has it.
+    """
+    if rev_id is None:
+        return
+    if rev_id in graph:
+        raise HistoryError(f"{graph.nodes[rev_id].path} has the revision id {rev_id} already.")
+    illegal = sorted(set(rev_id) & set("@-+:"))
+    if illegal:
+        raise HistoryError(
+            f"A revision id cannot have the character {illegal[0]}, which stands for something "
+            f"else on the command line: {rev_id}"
+        )
+
+
 def write(context: RevisionContext, tokens: str) -> list[NewRevision]:
     """Write the revision files; those without changes, when changes were asked for, are left out.
 
@@ -53,7 +86,9 @@ def write(context: RevisionContext, tokens: str) -> list[NewRevision]:
         revisions[:] = [one for one in revisions if not is_empty(one)]
         for one in revisions:
             _check_tokens(one, tokens)
-    return [new_revision(script) for script in context.generate_scripts() if script is not None]
+    with writing(Path(context.script_directory.dir)):
+        made = list(context.generate_scripts())
+    return [new_revision(script) for script in made if script is not None]
 
 
 def merge(
@@ -67,18 +102,32 @@ def merge(
     splice: bool,
 ) -> NewRevision:
     """Write a revision that joins others."""
-    made = script.generate_revision(
-        rev_id or util.rev_id(),
-        message,
-        refresh=True,
-        head=tuple(revisions),
-        branch_labels=branch_label,
-        splice=splice,
-        config=config,
-    )
+    with writing(Path(script.dir)):
+        made = script.generate_revision(
+            rev_id or util.rev_id(),
+            message,
+            refresh=True,
+            head=tuple(revisions),
+            branch_labels=branch_label,
+            splice=splice,
+            config=config,
+        )
     if made is None:
         raise HistoryError("The new file is not a revision: look at file_template in alembic.ini.")
     return new_revision(made)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in words that a file cannot be written; keep what post-write hooks print to itself."""
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or path} cannot be written: {error.strerror}.",
+            "May this user write to the folder?",
+        ) from error
 
 
 def new_revision(script: Script) -> NewRevision:

@@ -21,7 +21,7 @@ from flask.cli import ScriptInfo
 from .cli.talk import alembic_lines
 from .errors import ConfigError, MigrateError
 from .extension import MigrateState
-from .repository import SETTINGS
+from .project import SETTINGS
 from .runtime.config import Config
 from .runtime.run import run as run_databases
 

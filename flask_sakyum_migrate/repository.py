@@ -7,128 +7,34 @@ that a database is where it should be, does without.
 from __future__ import annotations
 
 import io
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import binds as binding
-from .binds import DEFAULT, Bind, Database, Source
-from .errors import ConfigError, DatabaseError, HistoryError
-from .models import import_models
+from .binds import DEFAULT, Database
+from .errors import DatabaseError, HistoryError
+from .project import Project, alembic_words, read_text
 from .results import CheckResult, NewRevision, Position, Sql, UpgradeResult, Visit
-from .revisions import Graph, Revision, read_folder
+from .revisions import Graph, Revision
 from .revisions.graph import several_heads
-from .runtime import folder as folders
 from .runtime.folder import Folder
-from .runtime.known import EnvKind
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from alembic.config import Config
 
     from .results import Step
-    from .runtime.environment import Run, StepFunction
-    from .runtime.run import Settings
-
-SETTINGS = "flask_sakyum_migrate"
-"""Where ``Config.attributes`` carries the settings of a run to ``run()`` in env.py."""
+    from .runtime.environment import StepFunction
 
 
 @dataclass(frozen=True)
-class Repository:
+class Repository(Project):
     """The migrations folder of one application, and the databases it is for.
 
-    :param directory: the folder as configured.
-    :param source: where the binds come from.
-    :param options: keyword arguments for ``context.configure()``.
-    :param beside: folders in which a relative ``directory`` is looked for as well.
-    :param models: patterns of modules to import before models are compared.
-    :param callbacks: ``@migrate.configure`` functions.
-    :param x_arg: what ``context.get_x_argument()`` gives to env.py.
-    :param context: makes the context, of the application, in which binds can be asked for; takes
-        what stands in for ``db`` meanwhile.
+    Verbs act and return what they did; reads are nouns. The parameters are those of `Project`.
     """
-
-    directory: str | os.PathLike[str]
-    source: Source
-    options: Mapping[str, Any] = field(default_factory=dict)
-    beside: Sequence[Path] = ()
-    models: Sequence[str] = ()
-    callbacks: Sequence[Callable[[Any], Any]] = ()
-    x_arg: Sequence[str] = ()
-    context: Callable[..., AbstractContextManager[Any]] = nullcontext
-
-    # ---- what there is -----------------------------------------------------------------------
-
-    @property
-    def path(self) -> Path:
-        """The migrations folder.
-
-        :raises ConfigError: it is nowhere; names the places.
-        """
-        return folders.find(self.directory, self.beside)
-
-    @property
-    def folder(self) -> Folder:
-        """The migrations folder with its settings."""
-        path = self.path
-        if not self.callbacks:
-            return folders.read(path)
-        config = self.config()  # a callback may set version_locations
-        return folders.read(path, config.get_main_option)
-
-    def config(self, opts: Sequence[str] = ()) -> Config:
-        """Return Alembic's Config for this folder."""
-        from .runtime.config import make_config
-
-        with self.context():
-            return make_config(
-                self.path, x_arg=self.x_arg, opts=[*opts, "quiet"], callbacks=self.callbacks
-            )
-
-    def graph(self, folder: Folder | None = None) -> Graph:
-        """Read the revision files.
-
-        :raises HistoryError: they do not form a history.
-        """
-        folder = folder or self.folder
-        return Graph(
-            read_folder(folder.locations, recursive=folder.recursive, sourceless=folder.sourceless)
-        )
-
-    def binds(self) -> list[Bind]:
-        """Return the binds of the application."""
-        with self.context():
-            return self.source.binds()
-
-    def databases(self, bind: str | None = None, folder: Folder | None = None) -> list[Database]:
-        """Return the databases this folder is for, or the one of a bind.
-
-        :raises ConfigError: there is no such bind, or the folder is for one database only.
-        """
-        binds = self.binds()
-        env = (folder or self.folder).env
-        if bind is not None and bind not in {one.key for one in binds}:
-            names = ", ".join(one.key for one in binds)
-            raise ConfigError(f"There is no bind {bind}. The application has: {names}.", bind=bind)
-        if env is EnvKind.STOCK_SINGLE:
-            if bind not in (None, DEFAULT):
-                raise ConfigError(
-                    f"This folder was made for one database, and {bind} is another one.",
-                    "Make a folder for all of them:  flask db -d NAME init",
-                )
-            binds = [one for one in binds if one.key == DEFAULT] or binds[:1]
-        groups = binding.databases(binds)
-        return [one for one in groups if bind is None or bind in one.keys]
-
-    def import_models(self) -> list[str]:
-        """Import the modules of ``Migrate(models=...)``; return their names."""
-        with self.context():
-            return import_models(self.models)
 
     # ---- reads -------------------------------------------------------------------------------
 
@@ -165,8 +71,7 @@ class Repository:
         """Return the revisions a symbol stands for; more than one for ``heads``, none for base."""
         graph = self.graph()
         if symbol == "current":
-            rows = {row for position in self.current() for row in position.heads}
-            return graph.known(sorted(rows))
+            return graph.known(self._rows())
         return self._resolve(graph, symbol)
 
     def history(self, base: str = "base", head: str = "heads") -> list[Revision]:
@@ -178,18 +83,18 @@ class Repository:
         """
         graph = self.graph()
         if "current" in (base, head):
-            rows = sorted({row for position in self.current() for row in position.heads})
-            current = rows[0] if len(rows) == 1 else "base" if not rows else ""
-            if not current:
+            rows = self._rows()
+            if len(rows) > 1:
                 raise HistoryError(
                     f"`current` stands for {len(rows)} revisions here: {', '.join(rows)}.",
                     "Name one of them instead of `current`.",
                 )
+            current = rows[0] if rows else "base"
             base, head = (current if one == "current" else one for one in (base, head))
         if graph.is_plain(base) and graph.is_plain(head):
             return graph.between(base, head)
-        with _alembic_words():
-            walked = self._script(graph).walk_revisions(base=base, head=head)
+        with alembic_words():
+            walked = self.open(graph=graph).script.walk_revisions(base=base, head=head)
             return [graph.nodes[one.revision] for one in walked]
 
     def current(self, bind: str | None = None) -> list[Position]:
@@ -209,7 +114,9 @@ class Repository:
         folder = folder or self.folder
         if self._reads_directly(folder):
             return [self._position(one) for one in self.databases(bind, folder)]
-        run = self._run(lambda graph, script: lambda heads, context: [], bind, dont_mutate=True)
+        from .runtime.environment import Run
+
+        run = self.run(self.open(), Run(_no_steps, bind, options={"dont_mutate": True}))
         return [Position(visit.bind, visit.url, visit.before) for visit in run.visits]
 
     def pending(self, target: str = "heads", bind: str | None = None) -> list[Revision]:
@@ -247,25 +154,22 @@ class Repository:
         started = time.perf_counter()
         folder = self.folder
         graph = self.graph(folder)
-        _refuse_range(target)
-        tops = {node.id for node in self._target(graph, target)}
+        tops = {node.id for node in _targets(graph, target)}
         if connection is None and target in ("head", "heads") and self._reads_directly(folder):
             positions = [self._position(one) for one in self.databases(bind, folder)]
-            if all(set(one.heads) == tops and one.rows is not None for one in positions):
-                visits = [_visit(one) for one in positions]
+            if all(one.rows is not None and set(one.rows) == tops for one in positions):
+                visits = [Visit(one.bind, one.url, one.heads, one.heads) for one in positions]
                 for visit in visits:
                     if on_start is not None:
                         on_start(visit)
                 return UpgradeResult(tuple(visits), time.perf_counter() - started)
+        from .runtime.environment import Run
+        from .upgrading import upgrade_steps
 
-        def make(graph: Graph, script: Any) -> StepFunction:
-            from .upgrading import upgrade_steps
-
-            return upgrade_steps(script, graph, target)
-
-        run = self._run(
-            make, bind, connection, on_start, on_step, graph=graph, destination_rev=target, tag=tag
-        )
+        session = self.open(graph=graph)
+        fn = upgrade_steps(session.script, graph, target)
+        options = {"destination_rev": target, "tag": tag}
+        run = self.run(session, Run(fn, bind, connection, on_start, on_step, options))
         return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def downgrade(
@@ -282,19 +186,15 @@ class Repository:
 
         The parameters are those of `upgrade`.
         """
+        from .runtime.environment import Run
+        from .upgrading import downgrade_steps
+
         started = time.perf_counter()
-        _refuse_range(target)
-        graph = self.graph()
-        self._target(graph, target)
-
-        def make(graph: Graph, script: Any) -> StepFunction:
-            from .upgrading import downgrade_steps
-
-            return downgrade_steps(script, graph, target)
-
-        run = self._run(
-            make, bind, connection, on_start, on_step, graph=graph, destination_rev=target, tag=tag
-        )
+        session = self.open()
+        _targets(session.graph, target)
+        fn = downgrade_steps(session.script, session.graph, target)
+        options = {"destination_rev": target, "tag": tag}
+        run = self.run(session, Run(fn, bind, connection, on_start, on_step, options))
         return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def stamp(
@@ -310,37 +210,26 @@ class Repository:
 
         :param targets: one or more revisions; ``base`` for none.
         :param purge: empty the version table first, whatever it has.
+        :raises HistoryError: a database is at a revision that no file has, and not ``purge``.
         """
+        from .runtime.environment import Run
+        from .upgrading import stamp_steps
+
         started = time.perf_counter()
-        wanted = (targets,) if isinstance(targets, str) else tuple(targets)
-        graph = self.graph()
+        wanted = [targets] if isinstance(targets, str) else list(targets)
+        session = self.open()
         for target in wanted:
-            _refuse_range(target)
-            self._target(graph, target)
-
-        def make(graph: Graph, script: Any) -> StepFunction:
-            from .upgrading import stamp_steps
-
-            inner = stamp_steps(script, wanted, purge=purge)
-
-            def fn(heads: tuple[str, ...], context: Any) -> Any:
-                graph.known(heads)
-                steps = inner(heads, context)
-                visits[-1].after = context.get_current_heads()
-                return steps
-
-            return fn
-
-        visits: list[Visit] = []
-        self._run(
-            make, bind, connection, visits=visits, graph=graph, destination_rev=wanted, tag=tag,
-            purge=purge,
-        )  # fmt: skip
-        return UpgradeResult(tuple(visits), time.perf_counter() - started)
+            _targets(session.graph, target)
+        fn = stamp_steps(session.script, session.graph, wanted)
+        options = {"destination_rev": tuple(wanted), "tag": tag, "purge": purge}
+        run = self.run(session, Run(fn, bind, connection, options=options))
+        return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def ensure_version(self, bind: str | None = None) -> list[Position]:
         """Make the version table where it is missing; return where the databases stand."""
-        self._run(lambda graph, script: lambda heads, context: [], bind)
+        from .runtime.environment import Run
+
+        self.run(self.open(), Run(_no_steps, bind))
         return self.positions(bind)
 
     def sql(
@@ -357,32 +246,40 @@ class Repository:
         :param target: a revision, or ``from:to``. Without ``from`` it starts where the database
             is, when it can be reached, else at base (for a downgrade: at head).
         """
-        graph = self.graph()
+        from . import upgrading
+        from .runtime.environment import Run
+
+        session = self.open()
+        graph = session.graph
         start, wanted = _split(target)
         for one in wanted:
-            self._target(graph, one)
+            _targets(graph, one)
         starts, read = self._starts(graph, verb, start, bind)
         buffers: dict[str, io.StringIO] = {}
-        common = io.StringIO()  # for an env.py that asks Alembic for the output
-
-        def make(graph: Graph, script: Any) -> StepFunction:
-            from . import upgrading
-
-            if verb == "stamp":
-                return upgrading.stamp_steps(script, wanted, purge=False)
+        fn: StepFunction
+        if verb == "stamp":
+            fn = upgrading.stamp_steps(session.script, graph, wanted)
+        else:
             steps = upgrading.upgrade_steps if verb == "upgrade" else upgrading.downgrade_steps
-            return steps(script, graph, wanted[0])
-
-        def output(database: Database) -> io.StringIO:
-            return buffers.setdefault(database.name, io.StringIO())
-
+            fn = steps(session.script, graph, wanted[0])
         anywhere = next(iter(starts.values()), ())
-        self._run(
-            make, bind, graph=graph, start_at=starts, output=output, common=common,
-            as_sql=True, starting_rev=anywhere or None, destination_rev=wanted[0], tag=tag,
-        )  # fmt: skip
+        options = {
+            "as_sql": True,
+            "starting_rev": anywhere or None,
+            "destination_rev": wanted[0],
+            "tag": tag,
+        }
+        # An env.py of somebody's own asks Alembic where the output goes.
+        session.config.output_buffer = io.StringIO()
+        self.run(
+            session,
+            Run(fn, bind, options=options),
+            start_at=starts,
+            output=lambda database: buffers.setdefault(database.name, io.StringIO()),
+        )
         if not buffers:
-            return [Sql(bind or DEFAULT, anywhere, DEFAULT in read, common.getvalue())]
+            text = session.config.output_buffer.getvalue()
+            return [Sql(bind or DEFAULT, anywhere, DEFAULT in read, text)]
         return [
             Sql(name, starts.get(name, ()), name in read, buffer.getvalue())
             for name, buffer in buffers.items()
@@ -406,46 +303,46 @@ class Repository:
             )
 
     def revision(
-        self, message: str | None = None, *, autogenerate: bool = False, **arguments: Any
+        self,
+        message: str | None = None,
+        *,
+        autogenerate: bool = False,
+        bind: str | None = None,
+        **arguments: Any,
     ) -> NewRevision | None:
         """Write a revision file.
 
         :param autogenerate: fill it with what turns the databases into the models.
+        :param bind: the only bind to compare.
         :param arguments: ``head splice branch_label version_path rev_id depends_on sql``, with
-            the meaning they have for Alembic, and ``bind`` for the only bind to compare.
+            the meaning they have for Alembic.
         :returns: the file; None when there was nothing to write.
         :raises DatabaseBehindError: a database is not at head, so it cannot be compared.
         """
         from . import autogenerate as generating
+        from .runtime.environment import Run
 
         folder = self.folder
         graph = self.graph(folder)
-        head = arguments.get("head") or "head"
-        if head == "head" and not arguments.get("splice") and len(graph.heads) > 1:
+        if (arguments.get("head") or "head") == "head" and len(graph.heads) > 1:
             raise several_heads(graph.heads)
-        bind = arguments.pop("bind", None)
-        rev_id = arguments.get("rev_id")
-        if rev_id is not None and rev_id in graph:
-            raise HistoryError(f"{graph.nodes[rev_id].path} has the revision id {rev_id} already.")
+        generating.check_rev_id(graph, arguments.get("rev_id"))
         if autogenerate:
             self.import_models()
-        config = self.config(["autogenerate"] if autogenerate else [])
-        script = self._script(graph, config)
-        with _alembic_words():
-            context = generating.revision_context(
-                config, script, message=message, autogenerate=autogenerate, **arguments
-            )
-            if autogenerate or _asks_for_environment(config):
-                self._run(
-                    lambda graph, script: generating.comparison(context, graph)
-                    if autogenerate
-                    else _without_comparing(context),
-                    bind, graph=graph, script=script, config=config, dont_mutate=True,
-                    template_args=context.template_args, revision_context=context,
-                    as_sql=bool(arguments.get("sql")),
-                )  # fmt: skip
-            with _writing(folder.path):
-                made = generating.write(context, _text(folder.path / "script.py.mako"))
+        session = self.open(["autogenerate"] if autogenerate else [], graph=graph)
+        context = generating.revision_context(
+            session.config,
+            session.script,
+            message=message,
+            autogenerate=autogenerate,
+            **arguments,
+        )
+        if autogenerate or session.asks_for_environment:
+            fn = generating.comparison(context, graph)
+            options = generating.run_options(context)
+            self.run(session, Run(fn, bind, options=options))
+        with alembic_words():
+            made = generating.write(context, read_text(folder.path / "script.py.mako"))
         return made[0] if made else None
 
     def merge(
@@ -463,28 +360,30 @@ class Repository:
         :raises HistoryError: there is nothing to join.
         """
         from . import autogenerate as generating
+        from .runtime.environment import Run
 
-        folder = self.folder
-        graph = self.graph(folder)
-        wanted = [node.id for one in revisions or ["heads"] for node in self._resolve(graph, one)]
-        if not revisions:
-            wanted = [node.id for node in graph.heads]
-        if len(set(wanted)) < 2:
+        graph = self.graph()
+        nodes = [node for one in revisions for node in self._resolve(graph, one)] or graph.heads
+        wanted = list(dict.fromkeys(node.id for node in nodes))
+        if len(wanted) < 2:
             raise HistoryError(
-                f"There is nothing to merge: {', '.join(wanted) or 'no revision'} is the only head."
+                f"There is nothing to merge: {', '.join(wanted) or 'no revision'} is the only "
+                f"{'one named' if revisions else 'head'}."
             )
-        config = self.config()
-        script = self._script(graph, config)
-        if _asks_for_environment(config):
-            self._run(
-                lambda graph, script: lambda heads, context: [], graph=graph, script=script,
-                config=config, dont_mutate=True,
-            )  # fmt: skip
-        with _alembic_words(), _writing(folder.path):
+        generating.check_rev_id(graph, rev_id)
+        session = self.open(graph=graph)
+        if session.asks_for_environment:
+            self.run(session, Run(_no_steps, options={"dont_mutate": True}))
+        with alembic_words():
             return generating.merge(
-                config, script, wanted, message=message, branch_label=branch_label,
-                rev_id=rev_id, splice=splice,
-            )  # fmt: skip
+                session.config,
+                session.script,
+                wanted,
+                message=message,
+                branch_label=branch_label,
+                rev_id=rev_id,
+                splice=splice,
+            )
 
     def check(self, bind: str | None = None) -> CheckResult:
         """Compare the models with the databases.
@@ -492,86 +391,16 @@ class Repository:
         :raises DatabaseBehindError: a database is not at head.
         """
         from . import autogenerate as generating
+        from .runtime.environment import Run
 
         self.import_models()
-        graph = self.graph()
-        config = self.config()
-        script = self._script(graph, config)
-        context = generating.revision_context(config, script, autogenerate=True)
-        self._run(
-            lambda graph, script: generating.comparison(context, graph), bind, graph=graph,
-            script=script, config=config, dont_mutate=True, template_args=context.template_args,
-            revision_context=context,
-        )  # fmt: skip
+        session = self.open()
+        context = generating.revision_context(session.config, session.script, autogenerate=True)
+        fn = generating.comparison(context, session.graph)
+        self.run(session, Run(fn, bind, options=generating.run_options(context)))
         return generating.check_result(context)
 
-    # ---- running the environment -------------------------------------------------------------
-
-    def settings(self, **more: Any) -> Settings:
-        """Return what the environment runs on: for ``run()`` in env.py."""
-        from .runtime.run import Settings
-
-        folder = self.folder
-        bind = more.pop("bind", None)
-        template = folder.path / "script.py.mako"
-        multidb = folder.env is EnvKind.STOCK_MULTIDB or _is_multidb_template(_text(template))
-        return Settings(self.databases(bind, folder), dict(self.options), multidb=multidb, **more)
-
-    def _run(
-        self,
-        make: Callable[[Graph, Any], StepFunction],
-        bind: str | None = None,
-        connection: sa.Connection | None = None,
-        on_start: Callable[[Visit], None] | None = None,
-        on_step: Callable[[Step], None] | None = None,
-        *,
-        graph: Graph | None = None,
-        script: Any = None,
-        config: Config | None = None,
-        visits: list[Visit] | None = None,
-        start_at: Mapping[str, tuple[str, ...]] | None = None,
-        output: Callable[[Database], io.StringIO] | None = None,
-        common: io.StringIO | None = None,
-        **options: Any,
-    ) -> Run:
-        """Run env.py, or what stands in for a stock copy, with a function that gives the steps."""
-        from .runtime import run as running
-        from .runtime.environment import Run, environment
-        from .runtime.old_db import stand_in
-
-        folder = self.folder
-        graph = graph or self.graph(folder)
-        config = config or self.config()
-        script = script or self._script(graph, config)
-        if connection is not None and bind is None:
-            bind = DEFAULT
-        config.output_buffer = common
-        run = Run(make(graph, script), bind, connection, on_start, on_step, options)
-        if visits is not None:
-            run.visits = visits
-        db = self.source.db
-        if not folder.env.is_known:
-            db = stand_in(db, _text(folder.path / "env.py"))
-        with _alembic_words(), environment(config, script, run), self.context(db):
-            if folder.env.is_known:
-                config.attributes[SETTINGS] = self.settings(
-                    bind=bind, connection=connection, start_at=start_at, output=output
-                )
-            if folder.env in (EnvKind.STOCK_SINGLE, EnvKind.STOCK_MULTIDB):
-                running.run(config.attributes[SETTINGS])
-            else:
-                script.run_env()
-        if bind is not None and not run.visits:
-            raise ConfigError(
-                f"{folder.path / 'env.py'} does not run the bind {bind}.",
-                "It was written for this project: add the bind there.",
-            )
-        return run
-
-    def _script(self, graph: Graph, config: Config | None = None) -> Any:
-        from .runtime.scripts import script_directory
-
-        return script_directory(config or self.config(), graph.headers)
+    # ---- below the verbs ---------------------------------------------------------------------
 
     def _reads_directly(self, folder: Folder) -> bool:
         """Tell whether env.py cannot make a difference to where the version is read."""
@@ -585,20 +414,20 @@ class Repository:
         )
         return Position(database.name, database.url, rows)
 
+    def _rows(self) -> list[str]:
+        """Return the revisions that any of the databases is at."""
+        return sorted({row for position in self.positions() for row in position.heads})
+
     def _resolve(self, graph: Graph, symbol: str) -> list[Revision]:
         if graph.is_plain(symbol):
             return graph.find(symbol)
-        with _alembic_words():
-            found = self._script(graph).get_revisions(symbol)
+        with alembic_words():
+            found = self.open(graph=graph).script.get_revisions(symbol)
         return [graph.nodes[one.revision] for one in found if hasattr(one, "revision")]
-
-    def _target(self, graph: Graph, target: str) -> list[Revision]:
-        """Find a target before any database is touched; relative ones are found on the way."""
-        return graph.find(target) if graph.is_plain(target) else []
 
     def _starts(
         self, graph: Graph, verb: str, start: str | None, bind: str | None
-    ) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    ) -> tuple[Mapping[str, tuple[str, ...]], set[str]]:
         """Find where the SQL of each database starts; second: those read from the database."""
         folder = self.folder
         if start is not None:
@@ -619,70 +448,24 @@ class Repository:
         return starts, read
 
 
-def _visit(position: Position) -> Visit:
-    return Visit(position.bind, position.url, position.heads, position.heads)
+def _no_steps(heads: tuple[str, ...], context: Any) -> list[Any]:
+    return []
 
 
-def _refuse_range(target: str) -> None:
+def _targets(graph: Graph, target: str) -> list[Revision]:
+    """Find a target before any database is touched; relative ones are found on the way."""
     if ":" in target:
         raise HistoryError(
             f"{target} is a range, which is for --sql only: a database starts where it is."
         )
+    return graph.find(target) if graph.is_plain(target) else []
 
 
 def _split(target: str | Sequence[str]) -> tuple[str | None, list[str]]:
+    """Split ``from:to``; of several targets, all have the same ``from``."""
     targets = [target] if isinstance(target, str) else list(target)
     pairs = [one.rpartition(":") for one in targets]
     starts = {start for start, colon, _ in pairs if colon}
     if len(starts) > 1:
         raise HistoryError("SQL can start from one revision at a time.")
     return (starts.pop() if starts else None), [end for _, _, end in pairs]
-
-
-def _asks_for_environment(config: Config) -> bool:
-    return (config.get_main_option("revision_environment") or "").lower() in ("true", "1", "yes")
-
-
-def _without_comparing(context: Any) -> StepFunction:
-    def fn(heads: tuple[str, ...], migration_context: Any) -> list[Any]:
-        context.run_no_autogenerate(heads, migration_context)
-        return []
-
-    return fn
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace")
-    except OSError:
-        return ""  # Alembic says so when it needs the file
-
-
-def _is_multidb_template(text: str) -> bool:
-    """Tell whether script.py.mako asks for the tokens of Flask-Migrate's --multidb template."""
-    return '"%s_upgrades" %' in text or "'%s_upgrades' %" in text
-
-
-@contextmanager
-def _alembic_words() -> Iterator[None]:
-    """Turn what Alembic raises about revisions into this package's errors.
-
-    Its CommandError passes through: it is written for a person.
-    """
-    from alembic.script.revision import RevisionError
-
-    try:
-        yield
-    except RevisionError as error:
-        raise HistoryError(str(error)) from error
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(
-            f"{error.filename or path} cannot be written: {error.strerror}.",
-            "May this user write to the folder?",
-        ) from error

@@ -47,10 +47,11 @@ def downgrade_steps(script: ScriptDirectory, graph: Graph, target: str) -> StepF
     return fn
 
 
-def stamp_steps(script: ScriptDirectory, targets: Sequence[str], *, purge: bool) -> StepFunction:
+def stamp_steps(script: ScriptDirectory, graph: Graph, targets: Sequence[str]) -> StepFunction:
     """Make the function that sets the version table to the targets, without running anything."""
 
     def fn(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
+        graph.known(heads)
         if context.as_sql and not heads:
             # Alembic writes CREATE TABLE alembic_version before the first step only.
             found = [one for one in script.get_revisions(tuple(targets)) if one is not None]

@@ -26,9 +26,8 @@ _VERBOSE = {"is_flag": True, "help": "Show everything the revision file says."}
 )
 def current(repository: Repository, verbose: bool, check_heads: bool, bind: str | None) -> None:
     """Show the revision each database is at."""
-    behind = []
-    heads = {node.id for node in repository.heads(resolve_dependencies=True)}
-    for position in repository.current(bind):
+    positions = repository.current(bind)
+    for position in positions:
         name = name_of(position.bind, position.url)
         if verbose:
             click.echo(f"Current revision(s) for {position.url}:")
@@ -43,10 +42,11 @@ def current(repository: Repository, verbose: bool, check_heads: bool, bind: str 
             say(f"{name}{state}")
         for node in position.revisions:
             click.echo(report.entry(node) if verbose else report.line(node))
-        if set(position.heads) != heads:
-            behind.append(name)
-    if check_heads and behind:
-        raise HistoryError(f"Not at head: {', '.join(behind)}.", "Run:  flask db upgrade")
+    if check_heads:
+        heads = {node.id for node in repository.heads(resolve_dependencies=True)}
+        behind = [name_of(one.bind, one.url) for one in positions if set(one.heads) != heads]
+        if behind:
+            raise HistoryError(f"Not at head: {', '.join(behind)}.", "Run:  flask db upgrade")
 
 
 @command(

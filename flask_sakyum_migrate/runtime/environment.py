@@ -156,6 +156,9 @@ def dispatching(fn: StepFunction, run: Run | None = None) -> StepFunction:
         keys = _keys(context, context.opts.get("run_args", {}))
         visit = run.begin(context, keys, heads) if run is not None else None
         planned = list(fn(heads, context))
+        stamped = not planned and "destination_rev" in context.opts and not context.as_sql
+        if visit is not None and stamped:
+            visit.after = context.get_current_heads()  # a stamp is done without steps
         for step in planned:
             if isinstance(step, RevisionStep):
                 step.migration_fn = _migration(step, context)

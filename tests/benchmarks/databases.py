@@ -43,12 +43,15 @@ class Database:
         self._run(project, list(_full(project)))
 
     def at_head(self, project: Project) -> bool:
-        """Return whether the project's tool has recorded every revision there."""
+        """Return whether the tool has recorded every revision there and made the last column."""
+        last = steps(project.size)[-1]
+        column = f"c{last.column:02}" if last.column else "id"
+        made = f"(SELECT count({column}) FROM {last.table}) = 0"
         if project.peer is peers.DJANGO:
-            query = "SELECT count(*) FROM django_migrations WHERE app = 'bench'"
+            query = f"SELECT count(*) FROM django_migrations WHERE app = 'bench' AND {made}"
             return self._run(project, [], query) == [[project.size]]
-        query = "SELECT version_num FROM alembic_version"
-        return self._run(project, [], query) == [[steps(project.size)[-1].revision]]
+        query = f"SELECT version_num FROM alembic_version WHERE {made}"
+        return self._run(project, [], query) == [[last.revision]]
 
     def _run(self, project: Project, run: list[Statement], read: str | None = None) -> list[object]:
         done = subprocess.run(

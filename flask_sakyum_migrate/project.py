@@ -1,0 +1,227 @@
+"""What a migrations folder is for: its settings, its databases, its revisions, running its env.py.
+
+The plumbing below the verbs of `Repository`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import binds as binding
+from .binds import DEFAULT, Bind, Database, Source
+from .errors import ConfigError, HistoryError
+from .models import import_models
+from .revisions import Graph, read_folder
+from .runtime import folder as folders
+from .runtime.folder import Folder
+from .runtime.known import EnvKind
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from .runtime.environment import Run
+    from .runtime.run import Settings
+
+SETTINGS = "flask_sakyum_migrate"
+"""Where ``Config.attributes`` carries the settings of a run to ``run()`` in env.py."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The migrations folder of one application, and the databases it is for.
+
+    :param directory: the folder as configured.
+    :param source: where the binds come from.
+    :param options: keyword arguments for ``context.configure()``.
+    :param beside: folders in which a relative ``directory`` is looked for as well.
+    :param models: patterns of modules to import before models are compared.
+    :param callbacks: ``@migrate.configure`` functions.
+    :param x_arg: what ``context.get_x_argument()`` gives to env.py.
+    :param context: makes the context, of the application, in which binds can be asked for; takes
+        what stands in for ``db`` meanwhile.
+    """
+
+    directory: str | os.PathLike[str]
+    source: Source
+    options: Mapping[str, Any] = field(default_factory=dict)
+    beside: Sequence[Path] = ()
+    models: Sequence[str] = ()
+    callbacks: Sequence[Callable[[Any], Any]] = ()
+    x_arg: Sequence[str] = ()
+    context: Callable[..., AbstractContextManager[Any]] = nullcontext
+
+    @property
+    def path(self) -> Path:
+        """The migrations folder.
+
+        :raises ConfigError: it is nowhere; names the places.
+        """
+        return folders.find(self.directory, self.beside)
+
+    @property
+    def folder(self) -> Folder:
+        """The migrations folder with its settings."""
+        path = self.path
+        if not self.callbacks:
+            return folders.read(path)
+        config = self.config()  # a callback may set version_locations
+        return folders.read(path, config.get_main_option)
+
+    def config(self, opts: Sequence[str] = ()) -> Config:
+        """Return Alembic's Config for this folder."""
+        from .runtime.config import make_config
+
+        with self.context():
+            return make_config(
+                self.path, x_arg=self.x_arg, opts=[*opts, "quiet"], callbacks=self.callbacks
+            )
+
+    def graph(self, folder: Folder | None = None) -> Graph:
+        """Read the revision files.
+
+        :raises HistoryError: they do not form a history.
+        """
+        folder = folder or self.folder
+        return Graph(
+            read_folder(folder.locations, recursive=folder.recursive, sourceless=folder.sourceless)
+        )
+
+    def binds(self) -> list[Bind]:
+        """Return the binds of the application."""
+        with self.context():
+            return self.source.binds()
+
+    def databases(self, bind: str | None = None, folder: Folder | None = None) -> list[Database]:
+        """Return the databases this folder is for, or the one of a bind.
+
+        :raises ConfigError: there is no such bind, or the folder is for one database only.
+        """
+        binds = self.binds()
+        env = (folder or self.folder).env
+        if bind is not None and bind not in {one.key for one in binds}:
+            names = ", ".join(one.key for one in binds)
+            raise ConfigError(f"There is no bind {bind}. The application has: {names}.", bind=bind)
+        if env is EnvKind.STOCK_SINGLE:
+            if bind not in (None, DEFAULT):
+                raise ConfigError(
+                    f"This folder was made for one database, and {bind} is another one.",
+                    "Make a folder for all of them:  flask db -d NAME init",
+                )
+            binds = [one for one in binds if one.key == DEFAULT] or binds[:1]
+        groups = binding.databases(binds)
+        return [one for one in groups if bind is None or bind in one.keys]
+
+    def import_models(self) -> list[str]:
+        """Import the modules of ``Migrate(models=...)``; return their names."""
+        with self.context():
+            return import_models(self.models)
+
+    # ---- running the environment -------------------------------------------------------------
+
+    def settings(self, **more: Any) -> Settings:
+        """Return what the environment runs on: for ``run()`` in env.py."""
+        from .runtime.run import Settings
+
+        folder = self.folder
+        bind = more.pop("bind", None)
+        template = folder.path / "script.py.mako"
+        multidb = folder.env is EnvKind.STOCK_MULTIDB or _is_multidb_template(read_text(template))
+        return Settings(self.databases(bind, folder), dict(self.options), multidb=multidb, **more)
+
+    def open(self, opts: Sequence[str] = (), *, graph: Graph | None = None) -> Session:
+        """Open the folder for Alembic.
+
+        :param opts: names set to True on ``config.cmd_opts``, for env.py to see.
+        :param graph: its revisions, when they were read already.
+        """
+        from .runtime.scripts import script_directory
+
+        graph = graph or self.graph()
+        config = self.config(opts)
+        return Session(graph, config, script_directory(config, graph.headers))
+
+    def run(self, session: Session, run: Run, **sql: Any) -> Run:
+        """Run env.py, or what stands in for a stock copy of one.
+
+        :param sql: ``start_at`` and ``output`` of `runtime.run.Settings`.
+        :raises ConfigError: it does not run the bind that was asked for.
+        """
+        from .runtime import run as running
+        from .runtime.environment import environment
+        from .runtime.old_db import stand_in
+
+        folder = self.folder
+        if run.connection is not None and run.bind is None:
+            run.bind = DEFAULT
+        db = self.source.db
+        if not folder.env.is_known:
+            db = stand_in(db, read_text(folder.path / "env.py"))
+        config = session.config
+        with alembic_words(), environment(config, session.script, run), self.context(db):
+            if folder.env.is_known:
+                config.attributes[SETTINGS] = self.settings(
+                    bind=run.bind, connection=run.connection, **sql
+                )
+            if folder.env in (EnvKind.STOCK_SINGLE, EnvKind.STOCK_MULTIDB):
+                running.run(config.attributes[SETTINGS])
+            else:
+                session.script.run_env()
+        if run.bind is not None and not run.visits:
+            raise ConfigError(
+                f"{folder.path / 'env.py'} does not run the bind {run.bind}.",
+                "It was written for this project: add the bind there.",
+            )
+        return run
+
+
+@dataclass(frozen=True)
+class Session:
+    """A migrations folder as one command sees it.
+
+    :param graph: its revisions.
+    :param config: Alembic's configuration.
+    :param script: Alembic's view of the folder.
+    """
+
+    graph: Graph
+    config: Config
+    script: ScriptDirectory
+
+    @property
+    def asks_for_environment(self) -> bool:
+        """``revision_environment`` is on: env.py runs for every new file."""
+        value = self.config.get_main_option("revision_environment") or ""
+        return value.lower() in ("true", "1", "yes", "on")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file; nothing when there is none, which Alembic then says."""
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _is_multidb_template(text: str) -> bool:
+    """Tell whether script.py.mako asks for the tokens of Flask-Migrate's --multidb template."""
+    return '"%s_upgrades" %' in text or "'%s_upgrades' %" in text
+
+
+@contextmanager
+def alembic_words() -> Iterator[None]:
+    """Turn what Alembic raises about revisions into this package's errors.
+
+    Its CommandError passes through: it is written for a person.
+    """
+    from alembic.script.revision import RevisionError
+
+    try:
+        yield
+    except RevisionError as error:
+        raise HistoryError(str(error)) from error
