@@ -6,6 +6,7 @@ The house, from the doors down; each line is one file or folder, and imports go 
 ``cli``           the ``flask db`` commands
 ``environment``   run(): what the generated env.py calls
 ``compat``        the module functions of Flask-Migrate
+``state``         what Migrate bound to the current application
 ``repository``    the migrations folder with its databases: every verb; returns data
 ``project``       the same below the verbs: settings, databases, running env.py
 ``autogenerate``  new revision files

@@ -22,8 +22,8 @@ from .cli import report
 from .cli.run import write_sql
 from .cli.talk import alembic_lines
 from .errors import HistoryError, MigrateError
-from .extension import Migrate, current_state
 from .runtime.config import Config
+from .state import current_state
 
 if TYPE_CHECKING:
     from .repository import Repository
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Config",
-    "Migrate",
     "alembic_version",
     "branches",
     "check",
@@ -71,7 +70,7 @@ def _ends_the_program(function: F) -> F:
 
 
 def _repository(directory: Any = None, x_arg: str | Sequence[str] | None = None) -> Repository:
-    found = current_state().repository
+    found: Repository = current_state().repository
     if directory is not None:
         found = replace(found, directory=str(directory))
     if x_arg:

@@ -15,35 +15,28 @@ from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
-from flask import current_app, has_app_context
+from flask import has_app_context
 from flask.cli import ScriptInfo
 
 from .cli.talk import alembic_lines
-from .errors import ConfigError, MigrateError
-from .extension import MigrateState
+from .errors import MigrateError
 from .project import SETTINGS
 from .runtime.config import Config
 from .runtime.run import run as run_databases
+from .state import current_state, state_of
+
+STATE = "flask_sakyum_migrate_state"
 
 
-def application() -> MigrateState:
+def application() -> Any:
     """Return the extension's state of the application: its ``db``, its ``metadata``.
 
     :raises ConfigError: the application has no Migrate.
     """
-    config = context.config
-    state = config.attributes.get("flask_sakyum_migrate_state")
-    if state is None:
-        app = current_app._get_current_object() if has_app_context() else _load()  # type: ignore[attr-defined]
-        state = app.extensions.get("migrate")
-        if not isinstance(state, MigrateState):
-            raise ConfigError(
-                f"The application {app.name} has no Migrate.",
-                "Add to it:  migrate = Migrate(app, db)",
-            )
-        config.attributes["flask_sakyum_migrate_state"] = state
-    assert isinstance(state, MigrateState)
-    return state
+    attributes = context.config.attributes
+    if STATE not in attributes:
+        attributes[STATE] = current_state() if has_app_context() else state_of(_load())
+    return attributes[STATE]
 
 
 def run(target_metadata: Any = None) -> None:

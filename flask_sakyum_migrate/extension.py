@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app, g, has_app_context
 
 from .cli import db as db_group
-from .errors import ConfigError
+from .state import current_state
 
 if TYPE_CHECKING:
     from .binds import EnginesArgument, MetadataArgument
@@ -209,7 +209,8 @@ class Migrate:
 
         :raises ConfigError: there is no current application, or it has no Migrate.
         """
-        return current_state().repository
+        repository: Repository = current_state().repository
+        return repository
 
     def get_config(
         self,
@@ -241,23 +242,3 @@ class Migrate:
             opts=opts or (),
             callbacks=self.configure_callbacks,
         )
-
-
-def current_state() -> MigrateState:
-    """Return what ``Migrate`` bound to the current application.
-
-    :raises ConfigError: there is no current application, or it has no Migrate.
-    """
-    if not has_app_context():
-        raise ConfigError(
-            "There is no current application.",
-            "Call this inside:  with app.app_context():",
-        )
-    state = current_app.extensions.get("migrate")
-    if not isinstance(state, MigrateState):
-        raise ConfigError(
-            f"The application {current_app.name} has no Migrate.",
-            "Add to it:  migrate = Migrate(app, db)   (or, in create_app(): "
-            "migrate.init_app(app, db))",
-        )
-    return state

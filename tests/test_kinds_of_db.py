@@ -1,4 +1,4 @@
-"""The ``db`` may be Flask-SQLAlchemy, Flask-SQLAlchemy-Lite, plain SQLAlchemy, or look like one."""
+"""The ``db`` may be Flask-SQLAlchemy, plain SQLAlchemy, or look like one. (Lite: test_lite.py)"""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import flask_sqlalchemy_lite
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -52,35 +51,6 @@ def whole_life(migrate: Migrate, app: Flask) -> set[str]:
         tables = set(sa.inspect(repository.binds()[0].engine).get_table_names())
         repository.downgrade("base")
         return tables
-
-
-def test_lite(tmp_path: Path, make_database: DatabaseMaker) -> None:
-    app = Flask("lite", root_path=str(tmp_path))
-    app.config["SQLALCHEMY_ENGINES"] = {
-        "default": make_database("sqlite"),
-        "logs": make_database("sqlite"),
-    }
-    db = flask_sqlalchemy_lite.SQLAlchemy(app)
-    metadatas = {"default": table("user"), "logs": table("log")}
-    migrate = Migrate(app, db, tmp_path / "migrations", metadatas=metadatas)
-    assert whole_life(migrate, app) == {"alembic_version", "user"}
-    env = (tmp_path / "migrations" / "env.py").read_text()
-    assert "target_metadata = application().metadata\n" in env
-    with app.app_context():
-        for engine in db.engines.values():
-            engine.dispose()
-
-
-def test_lite_without_metadata_says_what_to_give(
-    tmp_path: Path, make_database: DatabaseMaker
-) -> None:
-    app = Flask("lite", root_path=str(tmp_path))
-    app.config["SQLALCHEMY_ENGINES"] = {"default": make_database("sqlite")}
-    migrate = Migrate(app, flask_sqlalchemy_lite.SQLAlchemy(app), tmp_path / "migrations")
-    with app.app_context():
-        migrate.repository.init()
-        with pytest.raises(ConfigError, match=r"Migrate\(app, db, metadatas=Base.metadata\)"):
-            migrate.repository.upgrade()
 
 
 def test_plain_sqlalchemy(tmp_path: Path, bind_url: str, engines: Engines) -> None:

@@ -56,6 +56,7 @@ def test_a_worker_imports_neither_alembic_nor_the_rooms(folder: Path) -> None:
         "flask_sakyum_migrate.cli",
         "flask_sakyum_migrate.errors",
         "flask_sakyum_migrate.extension",
+        "flask_sakyum_migrate.state",
     ]
 
 

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo, with_appcontext
 
 from ..errors import MigrateError
+from ..state import current_state
 from . import shared_options
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ def command(
 
 def open_repository(directory: str | None = None, x_arg: Sequence[str] = ()) -> Repository:
     """Return the repository of the current application, with what the command line says."""
-    from ..extension import current_state
-
-    repository = current_state().repository
+    repository: Repository = current_state().repository
     if directory is not None:
         repository = replace(repository, directory=directory)
     if x_arg:

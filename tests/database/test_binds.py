@@ -65,7 +65,7 @@ def test_one_bind_at_a_time(two: Project) -> None:
 
 
 def test_a_wrong_bind_is_named(two: Project) -> None:
-    with pytest.raises(ConfigError, match="There is no bind log. The application has: default"):
+    with pytest.raises(ConfigError, match=r"There is no bind log. The application has: default"):
         two.repository.upgrade(bind="log")
 
 
