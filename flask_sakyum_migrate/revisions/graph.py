@@ -203,7 +203,10 @@ class Graph:
 
         :raises HistoryError: base is not below head.
         """
-        tops, bottoms = self.find(head), self.find(base)
+        branch, at, name = base.rpartition("@")
+        line = self._line(branch) if at and name == "base" else set()
+        bottoms = [node for node in self.bases if node.id in line] if line else self.find(base)
+        tops = self.find(head)
         span = self.ancestors(tops)
         if bottoms:
             outside = [node.id for node in bottoms if node.id not in span]
@@ -266,7 +269,8 @@ class Graph:
         for node in self.nodes.values():
             for label in node.labels:
                 other = labels.setdefault(label, node)
-                if other is not node or label in self.nodes:
+                other = self.nodes.get(label, other)
+                if other is not node:
                     raise HistoryError(
                         f"The branch label {label} is used twice: {other.path} and {node.path}",
                         label=label,
@@ -276,11 +280,11 @@ class Graph:
     def _connect(self) -> None:
         nodes = self.nodes
         for node in nodes.values():
-            node.parents = node.down
+            node.parents = node.down if len(node.down) < 2 else tuple(dict.fromkeys(node.down))
             if node.depends_on:
                 node.depends = tuple(self._dependency(node, name) for name in node.depends_on)
                 more = dict.fromkeys(one for one in node.depends if one not in node.down)
-                node.parents = (*node.down, *more)
+                node.parents = (*node.parents, *more)
             for parent in node.parents:
                 below = nodes.get(parent)
                 if below is None:
@@ -365,13 +369,17 @@ class Graph:
                     todo.append(one)
         return seen
 
-    def _by_beginning(self, symbol: str) -> Revision:
+    def _by_beginning(self, symbol: str, among: Collection[str] | None = None) -> Revision:
         if symbol in self.nodes:
             return self.nodes[symbol]
-        found = [one for one in self.nodes if len(one) >= _PARTIAL and one.startswith(symbol)]
+        found = [
+            one
+            for one in (self.nodes if among is None else among)
+            if symbol and len(one) >= _PARTIAL and one.startswith(symbol)
+        ]
         if not found:
             raise HistoryError(
-                f"No revision is called {symbol}, and no id begins like that.",
+                f"No revision is called {symbol or 'nothing'}, and no id begins like that.",
                 "The revisions of this folder: flask db history",
                 revision=symbol,
             )
@@ -385,18 +393,26 @@ class Graph:
             )
         return self.nodes[found[0]]
 
+    def _line(self, branch: str) -> set[str]:
+        """Return the ids below and above the revision that a label, or an id, names."""
+        if branch in ("", "base", "head", "heads"):
+            raise HistoryError(f"There is no branch {branch or 'without a name'}.")
+        root = self._labels.get(branch) or self._by_beginning(branch)
+        return self.ancestors([root], deps=False) | self.descendants([root], deps=False)
+
     def _in_branch(self, branch: str, name: str) -> list[Revision]:
-        (root,) = self.find(branch)
-        line = self.ancestors([root], deps=False) | self.descendants([root], deps=False)
+        line = self._line(branch)
+        if name == "base":
+            return []
         if name in ("head", "heads"):
             found = [node for node in self.heads if node.id in line]
             if name == "head" and len(found) > 1:
                 raise several_heads(found)
             return found
-        found = [node for node in self.find(name) if node.id in line]
-        if name != "base" and not found:
+        node = self._by_beginning(name, None if name in self.nodes else line)
+        if node.id not in line:
             raise HistoryError(f"Revision {name} is not on the branch {branch}.")
-        return found
+        return [node]
 
 
 def several_heads(heads: Sequence[Revision]) -> HistoryError:

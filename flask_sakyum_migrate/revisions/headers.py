@@ -13,7 +13,8 @@ import ast
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -53,10 +54,15 @@ _PLAIN = re.compile(
     rb"revision" + _NEXT + rb"\ndown_revision" + _NEXT + rb"\n"
     rb"branch_labels" + _NEXT + rb"\ndepends_on" + _NEXT + rb"(?:\n|\Z)"
 )
-# What code after the header needs to assign one of the names again.
-_AGAIN = re.compile(
-    rb"\b(?:down_revision|branch_labels|depends_on)\b|^[^\S\n]*revision\b|global[ ]|vars\(|exec\(",
-    re.MULTILINE,
+# Ways to set a name of the module that its syntax tree does not show.
+_HIDDEN = (b"globals", b"vars(", b"exec(", b"setattr(", b"__dict__", b"__doc__")
+# Without one of these words, code cannot set the names of the header again.
+_SUSPECTS = (b"revision", b"branch_labels", b"depends_on", b"import *", *_HIDDEN)
+# Those words where Alembic's and Flask-Migrate's templates have them.
+_HARMLESS = (
+    b"# revision identifiers, used by Alembic",
+    b'globals()["upgrade_%s" % engine_name]()',
+    b'globals()["downgrade_%s" % engine_name]()',
 )
 _NOT_REVISIONS = (".#", "__init__")
 _LEGACY_NAME = re.compile(r"([a-f0-9]+)\.py$")
@@ -70,12 +76,12 @@ def read_folder(
     :raises HistoryError: a file is not Python or says nothing about its revision.
     """
     headers = []
-    seen: set[str] = set()
-    for location in locations:
+    for location in dict.fromkeys(path.resolve() for path in locations):
         for path in _files(os.fspath(location), recursive, sourceless):
-            if path not in seen:
-                seen.add(path)
+            try:
                 headers.append(read_header(path))
+            except IsADirectoryError:
+                continue
     return headers
 
 
@@ -89,14 +95,13 @@ def read_header(path: str) -> Header:
         return _from_module(path)
     source = _read(path)
     match = _PLAIN.match(source)
-    if match is not None and not _assigns_again(source, match.end()):
+    if match is not None and _is_quiet(source, match):
         doc, revision, down, labels, depends = match.groups()
         try:
             (one,) = _strings(revision)
-            return Header(
-                one, _strings(down), _strings(labels), _strings(depends), doc.decode().strip(), path
-            )
-        except (ValueError, SyntaxError):  # not text, or a literal of another kind
+            text = doc.decode().replace("\r\n", "\n").strip()
+            return Header(one, _strings(down), _strings(labels), _strings(depends), text, path)
+        except (ValueError, TypeError, SyntaxError):  # not text, or not a literal
             pass
     return _from_tree(path, source)
 
@@ -117,21 +122,31 @@ def _read(path: str) -> bytes:
             return source
         finally:
             os.close(descriptor)
+    except IsADirectoryError:
+        raise
     except OSError as error:
         raise HistoryError(f"{path} cannot be read: {error.strerror}", path=path) from error
 
 
-def _assigns_again(source: bytes, start: int) -> bool:
-    """Tell whether the code after the header might assign one of the names."""
-    find = source.find
-    return (
-        find(b"revision", start) >= 0
-        or find(b"branch_labels", start) >= 0
-        or find(b"depends_on", start) >= 0
-        or find(b"global ", start) >= 0
-        or find(b"vars(", start) >= 0
-        or find(b"exec(", start) >= 0
-    ) and _AGAIN.search(source, start) is not None
+def _is_quiet(source: bytes, match: re.Match[bytes]) -> bool:
+    """Tell whether nothing but the header of a file can say what its header is."""
+    imports = source[match.end(1) : match.start(2) - len(b"revision = ")]
+    return _imports_are_quiet(imports) and _has_none(_SUSPECTS, source, match.end())
+
+
+@lru_cache(maxsize=64)  # the files of a history mostly begin with the same imports
+def _imports_are_quiet(text: bytes) -> bool:
+    return _has_none(_SUSPECTS, text, 0)
+
+
+def _has_none(words: Iterable[bytes], source: bytes, start: int) -> bool:
+    """Tell whether none of the words is in the source, but where templates have them."""
+    for word in words:
+        if source.find(word, start) >= 0:
+            known = sum(source.count(one, start) for one in _HARMLESS if word in one)
+            if source.count(word, start) > known:
+                return False
+    return True
 
 
 def _strings(literal: bytes) -> tuple[str, ...]:
@@ -161,17 +176,20 @@ def _as_tuple(value: Any) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return (value,)
-    items = tuple(value)
-    if not all(isinstance(item, str) for item in items):
-        raise ValueError(value)
-    return items
+    if not isinstance(value, tuple | list | set | frozenset):
+        raise ValueError(repr(value))
+    if not all(isinstance(item, str) for item in value):
+        raise ValueError(repr(value))
+    return tuple(value)
 
 
 def _from_tree(path: str, source: bytes) -> Header:
     try:
         tree = ast.parse(source, path)
     except (SyntaxError, ValueError) as error:
-        raise not_python(path, error) from error
+        raise _not_python(path, error) from error
+    if not _has_none(_HIDDEN, source, 0):
+        return _from_module(path)
     found: dict[str, Any] = {}
     for name, value in _assignments(tree):
         if name in found or value is None:
@@ -224,6 +242,9 @@ def _binds_otherwise(tree: ast.Module) -> bool:
                 if name == "*" or (asname or name) in NAMES:
                     return True
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                if name in NAMES:
+                    return True
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 if name in NAMES:
                     return True
             case ast.Global(names=names):
@@ -289,17 +310,16 @@ def load_module(path: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ValueError) as error:
-        raise not_python(path, error) from error
+    except SyntaxError as error:
+        if error.filename == path:
+            raise _not_python(path, error) from error
+        raise _does_not_run(path, error) from error
     except Exception as error:
-        line = _line_in(path, error)
-        raise HistoryError(
-            f"{path}, line {line}: {type(error).__name__}: {error}", path=path, line=line
-        ) from error
+        raise _does_not_run(path, error) from error
     return module
 
 
-def not_python(path: str, error: Exception) -> HistoryError:
+def _not_python(path: str, error: Exception) -> HistoryError:
     """Say which file and line is not Python."""
     line = getattr(error, "lineno", None)
     reason = getattr(error, "msg", None) or str(error)
@@ -307,13 +327,15 @@ def not_python(path: str, error: Exception) -> HistoryError:
     return HistoryError(f"{where}: {type(error).__name__}: {reason}", path=path, line=line)
 
 
-def _line_in(path: str, error: Exception) -> int | None:
+def _does_not_run(path: str, error: Exception) -> HistoryError:
+    """Say at which line of a revision file an exception came up."""
     traceback, line = error.__traceback__, None
     while traceback is not None:
         if traceback.tb_frame.f_code.co_filename == path:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
-    return line
+    where = f"{path}, line {line}" if line else path
+    return HistoryError(f"{where}: {type(error).__name__}: {error}", path=path, line=line)
 
 
 def _files(location: str, recursive: bool, sourceless: bool) -> Iterator[str]:
@@ -325,10 +347,17 @@ def _files(location: str, recursive: bool, sourceless: bool) -> Iterator[str]:
     except OSError as error:
         raise HistoryError(f"{location} cannot be read: {error.strerror}") from error
     for name in entries:
-        if name.endswith(".py") and not name.startswith(_NOT_REVISIONS):
+        if name.startswith(_NOT_REVISIONS):
+            continue
+        if name.endswith(".py") or (sourceless and _is_compiled(name, entries)):
             yield location + os.sep + name
     if sourceless:
-        yield from _compiled(location, entries)
+        sources = {name.split(".")[0] for name in entries}
+        cache = Path(location, "__pycache__")
+        for path in sorted(cache.iterdir()) if cache.is_dir() else ():
+            new = path.suffix == ".pyc" and path.name.split(".")[0] not in sources
+            if new and not path.name.startswith(_NOT_REVISIONS):
+                yield str(path)
     if recursive:
         for name in entries:
             folder = Path(location, name)
@@ -336,14 +365,6 @@ def _files(location: str, recursive: bool, sourceless: bool) -> Iterator[str]:
                 yield from _files(str(folder), recursive, sourceless)
 
 
-def _compiled(location: str, entries: Sequence[str]) -> Iterator[str]:
-    """List the compiled files that have no source beside them."""
-    for name in entries:
-        if name.endswith((".pyc", ".pyo")) and not name.startswith(_NOT_REVISIONS):
-            if name[:-1] not in entries:
-                yield location + os.sep + name
-    sources = {name.split(".")[0] for name in entries}
-    cache = Path(location, "__pycache__")
-    for path in sorted(cache.iterdir()) if cache.is_dir() else ():
-        if path.suffix == ".pyc" and path.name.split(".")[0] not in sources:
-            yield str(path)
+def _is_compiled(name: str, entries: Iterable[str]) -> bool:
+    """Tell whether a file is compiled and has no source beside it."""
+    return name.endswith((".pyc", ".pyo")) and name[:-1] not in entries
