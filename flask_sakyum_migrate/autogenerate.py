@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -150,9 +151,10 @@ def check_result(context: RevisionContext) -> CheckResult:
 
 
 def _code(ops: Any) -> list[str]:
-    code = render_python_code(ops)
+    """Render operations as the lines of code of a revision."""
+    code = textwrap.dedent("    " + render_python_code(ops))
     lines = [line.rstrip() for line in code.splitlines()]
-    return [line for line in lines if line.strip() and not line.lstrip().startswith("# ###")]
+    return [line for line in lines if line and not line.startswith("# ###")]
 
 
 def _check_tokens(script: MigrationScript, template: str) -> None:

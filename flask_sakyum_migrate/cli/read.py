@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +9,7 @@ import click
 from ..errors import HistoryError
 from . import report
 from .base import command, option, revision_argument
-from .talk import alembic_lines, name_of, say
+from .talk import name_of, say
 
 if TYPE_CHECKING:
     from ..repository import Repository
@@ -95,8 +94,7 @@ def show(repository: Repository, revision: str) -> None:
 @command("check", bind=True)
 def check(repository: Repository, bind: str | None) -> None:
     """Tell whether the models ask for a new revision; exit with 1 when they do."""
-    with alembic_lines(sys.stderr, all_of_them=False):
-        result = repository.check(bind)
+    result = repository.check(bind)
     if result.ok:
         click.echo("No new upgrade operations detected.")
         return

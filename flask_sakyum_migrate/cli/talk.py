@@ -47,18 +47,18 @@ def step(done: Step) -> None:
 
 def finished(result: UpgradeResult, verb: str) -> None:
     """Say what the run did, and where the databases are now."""
-    steps = len(result.steps)
-    if not steps:
+    visits = [visit for visit in result.visits if visit.steps]
+    if not visits:
         return
-    names = {"upgrade": "Applied", "downgrade": "Took back"}
-    places = [
+    count = len({step.revision for step in result.steps})
+    places = " ".join(
         f"{name_of(visit.bind, visit.url)} is now at {', '.join(visit.after) or 'base'}."
-        for visit in result.visits
-        if visit.steps
-    ]
+        for visit in visits
+    )
     say(
-        f"{names[verb]} {steps} revision{'s' if steps > 1 else ''} in {result.seconds:.2f} s. "
-        + " ".join(places)
+        f"{'Applied' if verb == 'upgrade' else 'Took back'} {count} revision{'s' * (count > 1)}"
+        f"{f' on {len(visits)} databases' if len(visits) > 1 else ''} "
+        f"in {result.seconds:.2f} s. {places}"
     )
 
 
@@ -73,7 +73,7 @@ def wrote(revision: NewRevision) -> None:
 def alembic_lines(stream: TextIO, *, all_of_them: bool = True) -> Iterator[None]:
     """Show Alembic's log lines for a while, unless the application shows them itself.
 
-    :param all_of_them: also those of each run; else only what autogenerate detected.
+    :param all_of_them: also those of each run; else only what autogenerate says.
     """
     logger = logging.getLogger("alembic")
     # Alembic's own NullHandler is always there; a real one means that somebody listens.
@@ -102,7 +102,7 @@ def _interesting(record: logging.LogRecord, all_of_them: bool) -> bool:
     text = record.getMessage()
     if text.startswith(_NOISE):
         return False
-    return all_of_them or text.startswith("Detected")
+    return all_of_them or record.name.startswith("alembic.autogenerate")
 
 
 def _handlers(logger: logging.Logger | None) -> Sequence[logging.Handler]:

@@ -1,0 +1,1 @@
+"""Who did what: in a database of its own, when AUDIT_URL is set."""

@@ -1,0 +1,1 @@
+"""Questions of an exam, each with the choices to answer it."""
