@@ -191,11 +191,14 @@ def read_heads(
         with engine.connect() as connection:
             try:
                 return tuple(connection.execute(sa.select(version.c.version_num)).scalars())
-            except sa.exc.DBAPIError:
+            except sa.exc.DBAPIError as error:
                 connection.rollback()
-                if sa.inspect(connection).has_table(table, schema=schema):
-                    raise
-                return None
+                if not sa.inspect(connection).has_table(table, schema=schema):
+                    return None
+                raise DatabaseError(
+                    f"{engine.url.render_as_string(hide_password=True)}: {_reason(error)}",
+                    f"May this user read the table {table}?",
+                ) from error
     except sa.exc.DBAPIError as error:
         raise unreachable(engine, error) from error
 
@@ -203,7 +206,6 @@ def read_heads(
 def unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> DatabaseError:
     """Say in words why a database did not answer."""
     url = engine.url.render_as_string(hide_password=True)
-    reason = " ".join(str(error.orig).split())
     path = sqlite_file(engine)
     if path is not None and not path.parent.exists():
         hint = f"Its folder does not exist: {path.parent}"
@@ -211,7 +213,11 @@ def unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> DatabaseError:
         hint = f"Is {path} a SQLite file, and may you read and write it and its folder?"
     else:
         hint = "Is the server running, and are host, port, name, user and password right?"
-    return DatabaseError(f"{url} does not answer: {reason}", hint, url=url)
+    return DatabaseError(f"{url} does not answer: {_reason(error)}", hint, url=url)
+
+
+def _reason(error: sa.exc.DBAPIError) -> str:
+    return " ".join(str(error.orig).split())
 
 
 def sqlite_file(engine: sa.Engine) -> Path | None:

@@ -68,6 +68,9 @@ def _iterate(revisions: Iterable[Script], message: str) -> list[Script]:
     except RangeNotAncestorError as error:
         raise HistoryError(message, "Where it stands: flask db current") from error
     except RevisionError as error:
+        if "Ambiguous" in str(error):
+            message = f"{message} There is more than one."
+            raise HistoryError(message, "Name a revision:  flask db history") from error
         raise HistoryError(f"{message} {error}", "Where it stands: flask db current") from error
 
 

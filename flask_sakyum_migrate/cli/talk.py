@@ -82,7 +82,8 @@ def alembic_lines(stream: TextIO, *, all_of_them: bool = True) -> Iterator[None]
         yield
         return
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(levelname)-5.5s [%(name)s] %(message)s"))
+    if all_of_them:
+        handler.setFormatter(logging.Formatter("%(levelname)-5.5s [%(name)s] %(message)s"))
     handler.addFilter(lambda record: _interesting(record, all_of_them))
     level, disabled = logger.level, logger.disabled
     logger.addHandler(handler)
