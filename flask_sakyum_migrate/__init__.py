@@ -10,7 +10,7 @@ The house, from the doors down; each line is one file or folder, and imports go 
 ``repository``    the migrations folder with its databases: every verb; returns data
 ``project``       the same below the verbs: settings, databases, running env.py
 ``autogenerate``  new revision files
-``upgrading``     which steps reach a database
+``upgrading``     which steps reach a database, one run at a time
 ``creating``      a new migrations folder
 ``revisions``     the revision files as a graph, read without running them
 ``runtime``       how Alembic is run
@@ -30,6 +30,7 @@ from .errors import (
     DatabaseBehindError,
     DatabaseError,
     HistoryError,
+    LockTimeoutError,
     MigrateError,
     StepError,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "DatabaseBehindError",
     "DatabaseError",
     "HistoryError",
+    "LockTimeoutError",
     "Migrate",
     "MigrateError",
     "Repository",

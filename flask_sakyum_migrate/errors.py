@@ -47,3 +47,7 @@ class StepError(DatabaseError):
 
 class DatabaseBehindError(HistoryError):
     """The database has to be at the heads for what was asked, and is not."""
+
+
+class LockTimeoutError(DatabaseError):
+    """Another process was migrating the database for longer than this one was to wait."""

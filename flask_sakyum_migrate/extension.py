@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app, g, has_app_context
 
 from .cli import db as db_group
+from .errors import ConfigError
 from .state import current_state
 
 if TYPE_CHECKING:
@@ -78,7 +79,19 @@ class MigrateState:
             tuple(self.migrate.configure_callbacks),
             (x_arg,) if isinstance(x_arg, str) else tuple(x_arg),
             self.context,
+            self._lock_wait(),
         )
+
+    def _lock_wait(self) -> float:
+        """Read how many seconds to wait for another process: ``MIGRATE_LOCK_WAIT``."""
+        given = self.app.config.get("MIGRATE_LOCK_WAIT", os.environ.get("MIGRATE_LOCK_WAIT"))
+        try:
+            seconds = 300.0 if given is None else float(given)
+        except (TypeError, ValueError):
+            seconds = -1.0
+        if not seconds >= 0:
+            raise ConfigError(f"MIGRATE_LOCK_WAIT is {given!r}, and has to be a number of seconds.")
+        return seconds
 
     @contextmanager
     def context(self, db: Any = None) -> Iterator[None]:

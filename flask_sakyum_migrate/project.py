@@ -45,6 +45,9 @@ class Project:
     :param x_arg: what ``context.get_x_argument()`` gives to env.py.
     :param context: makes the context, of the application, in which binds can be asked for; takes
         what stands in for ``db`` meanwhile.
+    :param lock_wait: seconds to wait while another process migrates the same database; 0 fails at
+        once, None takes no lock.
+    :param on_wait: called with a sentence about the process that is waited for.
     """
 
     directory: str | os.PathLike[str]
@@ -55,6 +58,8 @@ class Project:
     callbacks: Sequence[Callable[[Any], Any]] = ()
     x_arg: Sequence[str] = ()
     context: Callable[..., AbstractContextManager[Any]] = nullcontext
+    lock_wait: float | None = 300.0
+    on_wait: Callable[[str], None] | None = None
 
     @property
     def path(self) -> Path:
@@ -146,15 +151,17 @@ class Project:
         config = self.config(opts)
         return Session(graph, config, script_directory(config, graph.headers))
 
-    def run(self, session: Session, run: Run, **sql: Any) -> Run:
+    def run(self, session: Session, run: Run, *, locked: bool = False, **sql: Any) -> Run:
         """Run env.py, or what stands in for a stock copy of one.
 
+        :param locked: one such run at a time per database.
         :param sql: ``start_at`` and ``output`` of `runtime.run.Settings`.
         :raises ConfigError: it does not run the bind that was asked for.
         """
         from .runtime import run as running
         from .runtime.environment import environment
         from .runtime.old_db import stand_in
+        from .upgrading.lock import Lock
 
         folder = self.folder
         if run.connection is not None and run.bind is None:
@@ -163,6 +170,8 @@ class Project:
         if not folder.env.is_known:
             db = stand_in(db, read_text(folder.path / "env.py"))
         config = session.config
+        if locked and self.lock_wait is not None and run.connection is None:
+            run.hold = Lock(self.lock_wait, self.on_wait).hold
         with alembic_words(), environment(config, session.script, run), self.context(db):
             if folder.env.is_known:
                 config.attributes[SETTINGS] = self.settings(

@@ -144,12 +144,14 @@ class Repository(Project):
 
         :param target: ``head``, ``heads``, an id or its beginning, ``+1``, ``label@head``.
         :param bind: only this bind.
-        :param connection: run on this connection; for the default bind when ``bind`` is None.
+        :param connection: run on this connection; for the default bind when ``bind`` is None. Its
+            transaction stays the caller's, and so does the care that nobody else runs meanwhile.
         :param tag: what ``context.get_tag_argument()`` gives to env.py.
         :param on_start: called for each database before its first step.
         :param on_step: called after each step.
         :raises HistoryError: there is no such revision, or no way to it.
         :raises StepError: a revision raised.
+        :raises LockTimeoutError: another process was migrating for longer than ``lock_wait``.
         """
         started = time.perf_counter()
         folder = self.folder
@@ -164,12 +166,15 @@ class Repository(Project):
                         on_start(visit)
                 return UpgradeResult(tuple(visits), time.perf_counter() - started)
         from .runtime.environment import Run
-        from .upgrading import upgrade_steps
+        from .upgrading.steps import upgrade_steps
 
         session = self.open(graph=graph)
         fn = upgrade_steps(session.script, graph, target)
         options = {"destination_rev": target, "tag": tag}
-        run = self.run(session, Run(fn, bind, connection, on_start, on_step, options))
+        run = Run(fn, bind, connection, on_start, on_step, options)
+        if target in ("head", "heads"):
+            run.is_done = lambda heads: set(heads) == tops
+        self.run(session, run, locked=True)
         return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def downgrade(
@@ -187,14 +192,15 @@ class Repository(Project):
         The parameters are those of `upgrade`.
         """
         from .runtime.environment import Run
-        from .upgrading import downgrade_steps
+        from .upgrading.steps import downgrade_steps
 
         started = time.perf_counter()
         session = self.open()
         _targets(session.graph, target)
         fn = downgrade_steps(session.script, session.graph, target)
         options = {"destination_rev": target, "tag": tag}
-        run = self.run(session, Run(fn, bind, connection, on_start, on_step, options))
+        run = Run(fn, bind, connection, on_start, on_step, options)
+        self.run(session, run, locked=True)
         return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def stamp(
@@ -213,7 +219,7 @@ class Repository(Project):
         :raises HistoryError: a database is at a revision that no file has, and not ``purge``.
         """
         from .runtime.environment import Run
-        from .upgrading import stamp_steps
+        from .upgrading.steps import stamp_steps
 
         started = time.perf_counter()
         wanted = [targets] if isinstance(targets, str) else list(targets)
@@ -222,7 +228,7 @@ class Repository(Project):
             _targets(session.graph, target)
         fn = stamp_steps(session.script, session.graph, wanted)
         options = {"destination_rev": tuple(wanted), "tag": tag, "purge": purge}
-        run = self.run(session, Run(fn, bind, connection, options=options))
+        run = self.run(session, Run(fn, bind, connection, options=options), locked=True)
         return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def ensure_version(self, bind: str | None = None) -> list[Position]:
@@ -246,8 +252,8 @@ class Repository(Project):
         :param target: a revision, or ``from:to``. Without ``from`` it starts where the database
             is, when it can be reached, else at base (for a downgrade: at head).
         """
-        from . import upgrading
         from .runtime.environment import Run
+        from .upgrading import steps
 
         session = self.open()
         graph = session.graph
@@ -258,10 +264,10 @@ class Repository(Project):
         buffers: dict[str, io.StringIO] = {}
         fn: StepFunction
         if verb == "stamp":
-            fn = upgrading.stamp_steps(session.script, graph, wanted)
+            fn = steps.stamp_steps(session.script, graph, wanted)
         else:
-            steps = upgrading.upgrade_steps if verb == "upgrade" else upgrading.downgrade_steps
-            fn = steps(session.script, graph, wanted[0])
+            make = steps.upgrade_steps if verb == "upgrade" else steps.downgrade_steps
+            fn = make(session.script, graph, wanted[0])
         anywhere = next(iter(starts.values()), ())
         options = {
             "as_sql": True,

@@ -34,6 +34,7 @@ def test_the_public_names() -> None:
         "DatabaseBehindError",
         "DatabaseError",
         "HistoryError",
+        "LockTimeoutError",
         "Migrate",
         "MigrateError",
         "Repository",

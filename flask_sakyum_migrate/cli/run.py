@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,36 @@ def _run_options() -> list[click.Option]:
             help="With --sql: the file; a folder, or one file per bind, with several databases.",
         ),
         option("--tag", help="An argument for a custom env.py."),
+        option(
+            "--lock-wait",
+            type=click.FloatRange(min=0),
+            metavar="SECONDS",
+            help="How long to wait while another process migrates the database (default: 300; "
+            "0 fails at once).",
+        ),
+        option("--no-lock", is_flag=True, help="Do not look whether another process migrates it."),
     ]
 
 
+def _with_lock(repository: Repository, lock_wait: float | None, no_lock: bool) -> Repository:
+    wait = repository.lock_wait if lock_wait is None else lock_wait
+    return replace(repository, lock_wait=None if no_lock else wait, on_wait=say)
+
+
 def _move(
-    repository: Repository, verb: str, revision: str, sql: bool, output: str | None, **more: Any
+    repository: Repository,
+    verb: str,
+    revision: str,
+    sql: bool,
+    output: str | None,
+    lock_wait: float | None,
+    no_lock: bool,
+    **more: Any,
 ) -> None:
     if sql or output:
         write_sql(repository.sql(verb, revision, **more), output)
         return
+    repository = _with_lock(repository, lock_wait, no_lock)
     verbose = os.environ.get("FLASK_DB_VERBOSE") == "1"
     with alembic_lines(sys.stderr, all_of_them=verbose):
         run = repository.upgrade if verb == "upgrade" else repository.downgrade
@@ -70,6 +92,8 @@ def stamp(
     sql: bool,
     output: str | None,
     purge: bool,
+    lock_wait: float | None,
+    no_lock: bool,
     **more: Any,
 ) -> None:
     """Set the version of the databases, without running anything (default: head)."""
@@ -79,6 +103,7 @@ def stamp(
             raise ConfigError("--purge reads the database, so it does not go with --sql.")
         write_sql(repository.sql("stamp", targets, **more), output)
         return
+    repository = _with_lock(repository, lock_wait, no_lock)
     for visit in repository.stamp(targets, purge=purge, **more).visits:
         before, after = (", ".join(heads) or "base" for heads in (visit.before, visit.after))
         say(f"{name_of(visit.bind, visit.url)} was at {before}, is stamped {after}.")

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,9 @@ from ..errors import MigrateError, StepError
 from ..results import Step, Visit
 
 StepFunction = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
+
+# The connection, the version table and its schema.
+Hold = Callable[[sa.Connection, str, "str | None"], AbstractContextManager[bool]]
 
 # Alembic's `op` and `context` are one pair for the whole process, so runs take turns.
 _process_lock = threading.RLock()
@@ -46,6 +49,9 @@ class Run:
     :param on_step: called after each step, when the version table has it.
     :param options: further keyword arguments of EnvironmentContext, such as ``as_sql``.
     :param visits: filled in: the databases that env.py ran, one after the other.
+    :param hold: takes the lock of a database, before env.py begins a transaction on it.
+    :param is_done: tells from the revisions of a database that there is nothing to lock it for.
+    :param held: filled in: the locks, freed when env.py has committed.
     """
 
     fn: StepFunction
@@ -55,6 +61,10 @@ class Run:
     on_step: Callable[[Step], None] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)
+    hold: Hold | None = None
+    is_done: Callable[[tuple[str, ...]], bool] | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    locked: list[sa.Connection] = field(default_factory=list)
     clock: float = 0.0
 
     def begin(self, context: MigrationContext, keys: Sequence[str], heads: Sequence[str]) -> Visit:
@@ -97,7 +107,7 @@ class Run:
 @contextmanager
 def environment(config: Config, script: ScriptDirectory, run: Run) -> Iterator[EnvironmentContext]:
     """Open Alembic's environment for one run; inside, execute env.py or what stands in for it."""
-    with _process_lock, untouched_logging():
+    with _process_lock, untouched_logging(), run.held:
         context = EnvironmentContext(config, script, fn=dispatching(run.fn, run), **run.options)
         # Alembic finds these through the instance; a subclass could not stand behind its proxies.
         context.configure = _configure(context, run)  # type: ignore[method-assign]
@@ -116,8 +126,25 @@ def _configure(context: EnvironmentContext, run: Run) -> Callable[..., None]:
         theirs = kwargs.get("on_version_apply") or ()
         kwargs["on_version_apply"] = (*([theirs] if callable(theirs) else theirs), run.applied)
         inner(connection, *args, **kwargs)
+        if run.hold is not None and isinstance(connection, sa.Connection):
+            _hold(context.get_context(), connection, run)
 
     return configure
+
+
+def _hold(context: MigrationContext, connection: sa.Connection, run: Run) -> None:
+    """Take the lock of a database, once, and not when there is nothing to do on it."""
+    assert run.hold is not None
+    if connection in run.locked:
+        return
+    if run.is_done is not None and not connection.in_transaction():
+        heads = context.get_current_heads()
+        connection.rollback()  # what was read before the lock is not to be read again after it
+        if run.is_done(heads):
+            return
+    run.locked.append(connection)
+    lock = run.hold(connection, context.version_table, context.version_table_schema)
+    run.held.enter_context(lock)
 
 
 def _run_migrations(context: EnvironmentContext, run: Run) -> Callable[..., None]:

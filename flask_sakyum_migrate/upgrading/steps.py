@@ -8,9 +8,9 @@ from alembic.runtime.migration import MigrationContext, MigrationStep, StampStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 
-from .errors import HistoryError
-from .revisions import Graph
-from .runtime.environment import StepFunction
+from ..errors import HistoryError
+from ..revisions import Graph
+from ..runtime.environment import StepFunction
 
 
 def upgrade_steps(script: ScriptDirectory, graph: Graph, target: str) -> StepFunction:

@@ -1,0 +1,1 @@
+"""How steps reach a database: which ones, and one run at a time."""
