@@ -319,6 +319,9 @@ def test_a_range_that_begins_at_the_base_of_a_branch_has_only_that_branch() -> N
     walked = alembic(headers).iterate_revisions("heads", "shop@base", inclusive=True)
     assert ids(walked) == ["bb22", "aa11"]
     assert ids(graph(*headers).between("shop@base", "heads")) == ["bb22", "aa11"]
+    walked = alembic(FORK).iterate_revisions("heads", "shop@base", inclusive=True)
+    assert ids(walked) == ["dd44", "bb22", "aa11"]
+    assert ids(graph(*FORK).between("shop@base", "heads")) == ["dd44", "bb22", "aa11"]
 
 
 def test_the_beginning_of_an_id_is_enough() -> None:

@@ -1,0 +1,14 @@
+"""count the stock"""
+
+revision = "bb22"
+down_revision = "aa11"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,14 @@
+"""add prices"""
+
+revision = "dd44"
+down_revision = "bb22"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,14 @@
+"""open the shop"""
+
+revision = "bb22"
+down_revision = "aa11"
+branch_labels = ("shop",)
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
