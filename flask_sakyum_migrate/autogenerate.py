@@ -47,7 +47,16 @@ def revision_context(config: Config, script: ScriptDirectory, **arguments: Any) 
         "message": None, "autogenerate": False, "sql": False, "head": "head", "splice": False,
         "branch_label": None, "version_path": None, "rev_id": None, "depends_on": None,
     }  # fmt: skip
+    arguments["message"] = in_docstring(arguments.get("message"))
     return RevisionContext(config, script, defaults | arguments)
+
+
+def in_docstring(message: str | None) -> str | None:
+    """Escape what would end the docstring of a template, or mean something else in it."""
+    if message is None:
+        return None
+    text = message.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return text[:-1] + '\\"' if text.endswith('"') and not text.endswith('\\"') else text
 
 
 def run_options(context: RevisionContext) -> dict[str, Any]:
@@ -60,11 +69,16 @@ def run_options(context: RevisionContext) -> dict[str, Any]:
     }
 
 
-def check_rev_id(graph: Graph, rev_id: str | None) -> None:
-    """Refuse an id for a new revision that another one has, or that Alembic cannot use.
+def check_names(graph: Graph, rev_id: str | None, label: str | None) -> None:
+    """Refuse an id or a label for a new revision that is taken, or that Alembic cannot use.
 
     :raises HistoryError: names the file that has it.
     """
+    for name in (rev_id, label):
+        if name is not None and name in graph.labels:
+            raise HistoryError(f"{graph.labels[name].path} has the branch label {name} already.")
+    if label is not None and label in graph:
+        raise HistoryError(f"{graph.nodes[label].path} has the revision id {label} already.")
     if rev_id is None:
         return
     if rev_id in graph:
@@ -106,7 +120,7 @@ def merge(
     with writing(Path(script.dir)):
         made = script.generate_revision(
             rev_id or util.rev_id(),
-            message,
+            in_docstring(message),
             refresh=True,
             head=tuple(revisions),
             branch_labels=branch_label,

@@ -128,9 +128,19 @@ class Source:
         return found
 
     def _find_engines(self) -> dict[str, sa.Engine]:
-        given = self.engines() if callable(self.engines) else self.engines
-        if given is None:
-            given = _engines_of(self.db)
+        try:
+            given = self.engines() if callable(self.engines) else self.engines
+            if given is None:
+                given = _engines_of(self.db)
+        except ModuleNotFoundError as error:
+            raise ConfigError(str(error) + ".", missing(error)) from error
+        except RuntimeError as error:
+            if "not registered" not in str(error):
+                raise
+            raise ConfigError(
+                "The db given to Migrate was not bound to this application.",
+                "Before Migrate:  db.init_app(app)   (and is it the only SQLAlchemy() object?)",
+            ) from error
         if isinstance(given, sa.Engine):
             given = {None: given}
         if not given:
@@ -218,6 +228,20 @@ def unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> DatabaseError:
 
 def _reason(error: sa.exc.DBAPIError) -> str:
     return " ".join(str(error.orig).split())
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """Say how to get a module; drivers are installed under other names."""
+    name = error.name or ""
+    package = _PACKAGES.get(name, name)
+    return f"Is it installed here?  pip install {package}"
+
+
+_PACKAGES = {
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "'psycopg[binary]'",
+    "MySQLdb": "mysqlclient",
+}
 
 
 def sqlite_file(engine: sa.Engine) -> Path | None:

@@ -6,6 +6,7 @@ The plumbing below the verbs of `Repository`.
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import binds as binding
 from .binds import DEFAULT, Bind, Database, Source
-from .errors import ConfigError, HistoryError
+from .errors import ConfigError, HistoryError, MigrateError
 from .models import import_models
 from .revisions import Graph, read_folder
 from .runtime import folder as folders
@@ -180,7 +181,7 @@ class Project:
             if folder.env in (EnvKind.STOCK_SINGLE, EnvKind.STOCK_MULTIDB):
                 running.run(config.attributes[SETTINGS])
             else:
-                session.script.run_env()
+                _run_env(session.script, folder.path / "env.py")
         if run.bind is not None and not run.visits:
             raise ConfigError(
                 f"{folder.path / 'env.py'} does not run the bind {run.bind}.",
@@ -207,6 +208,37 @@ class Session:
         """``revision_environment`` is on: env.py runs for every new file."""
         value = self.config.get_main_option("revision_environment") or ""
         return value.lower() in ("true", "1", "yes", "on")
+
+
+def _run_env(script: ScriptDirectory, env: Path) -> None:
+    """Run env.py; what it raises by itself is told with its line."""
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        script.run_env()
+    except (MigrateError, CommandError, DBAPIError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((one.lineno for one in reversed(frames) if one.filename == str(env)), None)
+        if isinstance(error, SyntaxError) and error.filename == str(env):
+            line = error.lineno
+        if line is None or is_revision_error(error):
+            raise
+        raise ConfigError(
+            f"{env}, line {line}: {type(error).__name__}: {error}",
+            "The whole story:  flask db --traceback ...",
+            path=env,
+            line=line,
+        ) from error
+
+
+def is_revision_error(error: Exception) -> bool:
+    """Tell whether Alembic raised this about revisions."""
+    from alembic.script.revision import RevisionError
+
+    return isinstance(error, RevisionError)
 
 
 def read_text(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import binds as binding
 from .binds import DEFAULT, Database
-from .errors import DatabaseError, HistoryError
+from .errors import ConfigError, DatabaseError, HistoryError
 from .project import Project, alembic_words, read_text
 from .results import CheckResult, NewRevision, Position, Sql, UpgradeResult, Visit
 from .revisions import Graph, Revision
@@ -58,7 +58,8 @@ class Repository(Project):
     def get(self, symbol: str = "head") -> Revision:
         """Return one revision.
 
-        :param symbol: an id, its beginning, a branch label, ``head``, ``base+2``, ``current``.
+        :param symbol: an id, its beginning, a branch label, ``head``, ``head-1``, ``base+2``,
+            ``label@head``, ``current``.
         :raises HistoryError: there is none, or more than one.
         """
         found = self.find(symbol)
@@ -72,7 +73,7 @@ class Repository(Project):
         graph = self.graph()
         if symbol == "current":
             return graph.known(self._rows())
-        return self._resolve(graph, symbol)
+        return graph.find(symbol)
 
     def history(self, base: str = "base", head: str = "heads") -> list[Revision]:
         """Return the revisions from head down to base, newest first.
@@ -82,20 +83,15 @@ class Repository(Project):
         :raises HistoryError: base is not below head.
         """
         graph = self.graph()
-        if "current" in (base, head):
-            rows = self._rows()
-            if len(rows) > 1:
-                raise HistoryError(
-                    f"`current` stands for {len(rows)} revisions here: {', '.join(rows)}.",
-                    "Name one of them instead of `current`.",
-                )
-            current = rows[0] if rows else "base"
-            base, head = (current if one == "current" else one for one in (base, head))
-        if graph.is_plain(base) and graph.is_plain(head):
+        if graph.is_relative(base):  # -3: is three below the other end
+            base = ("head" if head == "heads" else head) + base
+        current = graph.known(self._rows()) if "current" in (base, head) else []
+        if graph.is_relative(head):  # +1 is one above the other end
+            head = (graph.get(base).id if base != "current" else current[0].id) + head
+        if "current" not in (base, head):
             return graph.between(base, head)
-        with alembic_words():
-            walked = self.open(graph=graph).script.walk_revisions(base=base, head=head)
-            return [graph.nodes[one.revision] for one in walked]
+        tops = current if head == "current" else graph.find(head)
+        return graph.span(current if base == "current" else graph.find(base), tops)
 
     def current(self, bind: str | None = None) -> list[Position]:
         """Return where each database stands.
@@ -224,11 +220,18 @@ class Repository(Project):
         started = time.perf_counter()
         wanted = [targets] if isinstance(targets, str) else list(targets)
         session = self.open()
-        for target in wanted:
-            _targets(session.graph, target)
+        nodes = [node for target in wanted for node in _targets(session.graph, target)]
+        if len(nodes) > 1:  # a row for each line: one that another stands on is implied by it
+            below = [session.graph.ancestors([node]) - {node.id} for node in nodes]
+            wanted = [node.id for node in nodes if not any(node.id in ids for ids in below)]
         fn = stamp_steps(session.script, session.graph, wanted)
         options = {"destination_rev": tuple(wanted), "tag": tag, "purge": purge}
+        before = {}
+        if purge and connection is None:  # Alembic empties the table before it looks
+            before = {position.bind: position.heads for position in self.positions(bind)}
         run = self.run(session, Run(fn, bind, connection, options=options), locked=True)
+        for visit in run.visits:
+            visit.before = before.get(visit.bind, visit.before)
         return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
 
     def ensure_version(self, bind: str | None = None) -> list[Position]:
@@ -332,7 +335,13 @@ class Repository(Project):
         graph = self.graph(folder)
         if (arguments.get("head") or "head") == "head" and len(graph.heads) > 1:
             raise several_heads(graph.heads)
-        generating.check_rev_id(graph, arguments.get("rev_id"))
+        generating.check_names(graph, arguments.get("rev_id"), arguments.get("branch_label"))
+        for name in [arguments.get("head") or "head", *(arguments.get("depends_on") or ())]:
+            graph.find(name)
+        if autogenerate and arguments.get("sql"):
+            raise ConfigError(
+                "--sql does without a database, and there is nothing to compare then."
+            )
         if autogenerate:
             self.import_models()
         session = self.open(["autogenerate"] if autogenerate else [], graph=graph)
@@ -369,14 +378,14 @@ class Repository(Project):
         from .runtime.environment import Run
 
         graph = self.graph()
-        nodes = [node for one in revisions for node in self._resolve(graph, one)] or graph.heads
+        nodes = [node for one in revisions for node in graph.find(one)] or graph.heads
         wanted = list(dict.fromkeys(node.id for node in nodes))
         if len(wanted) < 2:
             raise HistoryError(
                 f"There is nothing to merge: {', '.join(wanted) or 'no revision'} is the only "
                 f"{'one named' if revisions else 'head'}."
             )
-        generating.check_rev_id(graph, rev_id)
+        generating.check_names(graph, rev_id, branch_label)
         session = self.open(graph=graph)
         if session.asks_for_environment:
             self.run(session, Run(_no_steps, options={"dont_mutate": True}))
@@ -424,20 +433,13 @@ class Repository(Project):
         """Return the revisions that any of the databases is at."""
         return sorted({row for position in self.positions() for row in position.heads})
 
-    def _resolve(self, graph: Graph, symbol: str) -> list[Revision]:
-        if graph.is_plain(symbol):
-            return graph.find(symbol)
-        with alembic_words():
-            found = self.open(graph=graph).script.get_revisions(symbol)
-        return [graph.nodes[one.revision] for one in found if hasattr(one, "revision")]
-
     def _starts(
         self, graph: Graph, verb: str, start: str | None, bind: str | None
     ) -> tuple[Mapping[str, tuple[str, ...]], set[str]]:
         """Find where the SQL of each database starts; second: those read from the database."""
         folder = self.folder
         if start is not None:
-            rows = tuple(node.id for node in self._resolve(graph, start))
+            rows = tuple(node.id for node in graph.find(start))
             if folder.env.is_known:
                 return {one.name: rows for one in self.databases(bind, folder)}, set()
             return {DEFAULT: rows}, set()
@@ -464,7 +466,7 @@ def _targets(graph: Graph, target: str) -> list[Revision]:
         raise HistoryError(
             f"{target} is a range, which is for --sql only: a database starts where it is."
         )
-    return graph.find(target) if graph.is_plain(target) else []
+    return [] if graph.is_relative(target) else graph.find(target)
 
 
 def _split(target: str | Sequence[str]) -> tuple[str | None, list[str]]:

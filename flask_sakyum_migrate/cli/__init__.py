@@ -38,7 +38,9 @@ class LazyGroup(AppGroup):
         return list(self.commands)
 
 
-def shared_options(names: Iterable[str] = ("directory", "x_arg")) -> list[click.Option]:
+def shared_options(
+    names: Iterable[str] = ("directory", "x_arg", "traceback"),
+) -> list[click.Option]:
     """Return the options that the group and its commands share."""
     every = {
         "directory": click.Option(
@@ -65,10 +67,10 @@ def shared_options(names: Iterable[str] = ("directory", "x_arg")) -> list[click.
 
 
 @with_appcontext
-def _group(directory: str | None, x_arg: tuple[str, ...]) -> None:
+def _group(directory: str | None, x_arg: tuple[str, ...], traceback: bool) -> None:
     """Migrate the databases of the application."""
     g.directory = directory
     g.x_arg = x_arg
 
 
-db = LazyGroup("db", callback=_group, params=[*shared_options()], help=_group.__doc__)
+db = LazyGroup("db", callback=_group, params=shared_options(), help=_group.__doc__)

@@ -46,7 +46,8 @@ class DbCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; the one place where an error becomes a message and exit code 1."""
-        wants_traceback = ctx.params.get("traceback", False)
+        groups = (one.params for one in (ctx, ctx.parent) if one is not None)
+        wants_traceback = any(params.get("traceback") for params in groups)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -109,7 +110,7 @@ def open_repository(directory: str | None = None, x_arg: Sequence[str] = ()) -> 
     if directory is not None:
         repository = replace(repository, directory=directory)
     if x_arg:
-        repository = replace(repository, x_arg=tuple(x_arg))
+        repository = replace(repository, x_arg=(*repository.x_arg, *x_arg))
     return repository
 
 

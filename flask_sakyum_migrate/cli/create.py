@@ -25,7 +25,8 @@ def init(repository: Repository, multidb: bool, template: str | None, package: b
         template = "flask-multidb"
     path = repository.init(template, package=package)
     click.echo(str(path))
-    say('Made the migrations folder. Next:  flask db migrate -m "first"')
+    name = "" if path.name == "migrations" else f" -d {repository.directory}"
+    say(f'Made the migrations folder. Next:  flask db{name} migrate -m "first"')
 
 
 @command("list-templates")

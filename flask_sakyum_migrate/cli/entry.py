@@ -97,14 +97,10 @@ def _hint(error: BaseException) -> str:
             "It asks the database for something while it is being created, before there are "
             "tables. Move that into a request or a command."
         )
-    module = getattr(error, "name", None)
-    drivers = {
-        "psycopg2": "psycopg2-binary",
-        "psycopg": "psycopg[binary]",
-        "MySQLdb": "mysqlclient",
-    }
-    if isinstance(error, ModuleNotFoundError) and module:
-        return f"Is it installed here?  pip install {drivers.get(module, module)}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from ..binds import missing
+
+        return missing(error)
     return "The whole story:  flask db --traceback"
 
 

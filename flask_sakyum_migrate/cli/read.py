@@ -45,7 +45,10 @@ def current(repository: Repository, verbose: bool, check_heads: bool, bind: str 
         heads = {node.id for node in repository.heads(resolve_dependencies=True)}
         behind = [name_of(one.bind, one.url) for one in positions if set(one.heads) != heads]
         if behind:
-            raise HistoryError(f"Not at head: {', '.join(behind)}.", "Run:  flask db upgrade")
+            target = " heads" if len(heads) > 1 else ""
+            raise HistoryError(
+                f"Not at head: {', '.join(behind)}.", f"Run:  flask db upgrade{target}"
+            )
 
 
 @command(

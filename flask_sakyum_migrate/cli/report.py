@@ -70,7 +70,7 @@ def entry(node: Revision, *, current: bool = False) -> str:
         lines.append(f"Branch names: {', '.join(node.labels)}")
     lines.append(f"Path: {node.path}")
     lines.append("")
-    lines.extend(f"    {text}" for text in node.doc.splitlines())
+    lines.extend([f"    {text}" for text in node.doc.splitlines()] or [""])
     return "\n".join(lines) + "\n"
 
 

@@ -121,8 +121,11 @@ def write_sql(scripts: Sequence[Sql], output: str | None) -> None:
     """Print SQL, or write one file for each database."""
     for script in scripts:
         start = ", ".join(script.start) or "base"
-        known = "where the database is" if script.from_database else "as the database was not asked"
-        say(f"SQL for {script.bind} from {start} ({known}).")
+        if not script.text:
+            say(f"{script.bind}: env.py of this project wrote the SQL itself.")
+            continue
+        where = ", where the database is" if script.from_database else ""
+        say(f"SQL for {script.bind} from {start}{where}.")
         if output is None:
             if len(scripts) > 1:
                 click.echo(f"-- bind {script.bind}\n")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import HistoryError
 from .base import command, option, revision_argument
 from .talk import alembic_lines, say, wrote
 
@@ -37,13 +41,29 @@ def _file_options() -> list[click.Option]:
 
 def _write(repository: Repository, **arguments: Any) -> None:
     arguments["depends_on"] = list(arguments["depends_on"]) or None
-    with alembic_lines(sys.stderr, all_of_them=False):
+    with alembic_lines(sys.stderr, all_of_them=False), _hooks_talk():
         made = repository.revision(**arguments)
     if made is None:
         say("No changes in schema detected.")
         return
     wrote(made)
     say("Read the file, then:  flask db upgrade")
+
+
+@contextmanager
+def _hooks_talk() -> Iterator[None]:
+    """Send what programs in ``[post_write_hooks]`` print to stderr: stdout is for the path."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # closed: nobody reads it
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @command(
@@ -66,7 +86,10 @@ def migrate(repository: Repository, **arguments: Any) -> None:
 @command("edit", revision_argument(default="head"))
 def edit(repository: Repository, revision: str) -> None:
     """Open a revision file in the editor."""
-    for node in repository.find(revision):
+    nodes = repository.find(revision)
+    if not nodes:
+        raise HistoryError(f"There is no revision {revision} to edit.")
+    for node in nodes:
         click.edit(filename=node.path)
 
 

@@ -10,6 +10,7 @@ from ..errors import HistoryError
 from .headers import Header
 
 _ILLEGAL = re.compile(r"[@+:-]")
+_RELATIVE = re.compile(r"(?P<symbol>[^@]*[^@+-])(?P<steps>[+-]\d+)")
 _PARTIAL = 4  # Alembic completes an id from its first four characters on
 
 
@@ -84,7 +85,7 @@ class Graph:
         self.nodes: dict[str, Revision] = {}
         for header in self.headers:
             self._add(header)
-        self._labels = self._own_labels()
+        self.labels = self._own_labels()
         self._connect()
         self._check_cycles()
         self._spread_labels()
@@ -136,6 +137,11 @@ class Graph:
         branch, at, name = symbol.rpartition("@")
         if at:
             return self._in_branch(branch, name)
+        relative = _RELATIVE.fullmatch(symbol)
+        if relative is not None:
+            return [self._walk(relative["symbol"], int(relative["steps"]))]
+        if re.fullmatch(r"-\d+", symbol):
+            return [self._walk("head", int(symbol))]
         if symbol == "base":
             return []
         if symbol == "heads":
@@ -145,13 +151,13 @@ class Graph:
             if len(heads) > 1:
                 raise several_heads(heads)
             return heads
-        if symbol in self._labels:
-            return [self._labels[symbol]]
+        if symbol in self.labels:
+            return [self.labels[symbol]]
         return [self._by_beginning(symbol)]
 
-    def is_plain(self, symbol: str) -> bool:
-        """Tell whether `find` knows the grammar of this symbol; the rest is for Alembic."""
-        return not re.search(r"[+-]\d+$", symbol)
+    def is_relative(self, symbol: str) -> bool:
+        """Tell whether a symbol counts from where a database is, like ``+1`` or ``label@-1``."""
+        return re.fullmatch(r"(.+@)?[+-]\d+", symbol) is not None
 
     def ancestors(self, start: Iterable[Revision], *, deps: bool = True) -> set[str]:
         """Return the ids of the given revisions and of all below them."""
@@ -204,14 +210,24 @@ class Graph:
         :raises HistoryError: base is not below head.
         """
         branch, at, name = base.rpartition("@")
-        line = self._line(branch) if at and name == "base" else set()
-        bottoms = [node for node in self.bases if node.id in line] if line else self.find(base)
         tops = self.find(head)
+        if at and name == "base":
+            line = self._line(branch)
+            tops = [node for node in tops if branch in node.labels]
+            return self.span([node for node in self.bases if node.id in line], tops)
+        return self.span(self.find(base), tops)
+
+    def span(self, bottoms: Sequence[Revision], tops: Sequence[Revision]) -> list[Revision]:
+        """Return the revisions from the tops down to the bottoms, both included, newest first.
+
+        :raises HistoryError: a bottom is not below the tops.
+        """
         span = self.ancestors(tops)
         if bottoms:
             outside = [node.id for node in bottoms if node.id not in span]
             if outside:
-                raise HistoryError(f"{', '.join(outside)} is not below {head}.")
+                above = ", ".join(node.id for node in tops) or "base"
+                raise HistoryError(f"{', '.join(outside)} is not below {above}.")
             span &= self.descendants(bottoms, deps=False)
         return self.sort(span)
 
@@ -301,8 +317,8 @@ class Graph:
     def _dependency(self, node: Revision, name: str) -> str:
         if name in self.nodes:
             return name
-        if name in self._labels:
-            return self._labels[name].id
+        if name in self.labels:
+            return self.labels[name].id
         raise HistoryError(
             f"{node.path} depends on {name}, which no revision file has.",
             "Bring that file back, or mend `depends_on`.",
@@ -342,7 +358,7 @@ class Graph:
 
         As Alembic does it: down from the head, and not at all when the branch forks.
         """
-        for label, owner in self._labels.items():
+        for label, owner in self.labels.items():
             branch = self.descendants([owner], deps=False)
             tips = [one for one in branch if not self.nodes[one].children]
             forks = any(len(self.nodes[one].children) > 1 for one in branch)
@@ -393,11 +409,31 @@ class Graph:
             )
         return self.nodes[found[0]]
 
+    def _walk(self, symbol: str, steps: int) -> Revision:
+        """Go up or down from a revision; ``base+1`` is the first one."""
+        if symbol == "base":
+            ways = [node.id for node in self.bases] if steps > 0 else []
+            left = steps - 1
+        else:
+            ways, left = [node.id for node in self.find(symbol)], abs(steps)
+        while len(ways) == 1:
+            node = self.nodes[ways[0]]
+            if not left:
+                return node
+            left -= 1
+            ways = list(node.children if steps > 0 else node.down)
+        raise HistoryError(
+            f"There is {f'{len(ways)} ways: ' + ', '.join(ways) if ways else 'nothing'} "
+            f"at {symbol}{steps:+}.",
+            "The revisions of this folder: flask db history",
+            revision=symbol,
+        )
+
     def _line(self, branch: str) -> set[str]:
         """Return the ids below and above the revision that a label, or an id, names."""
         if branch in ("", "base", "head", "heads"):
             raise HistoryError(f"There is no branch {branch or 'without a name'}.")
-        root = self._labels.get(branch) or self._by_beginning(branch)
+        root = self.labels.get(branch) or self._by_beginning(branch)
         return self.ancestors([root], deps=False) | self.descendants([root], deps=False)
 
     def _in_branch(self, branch: str, name: str) -> list[Revision]:

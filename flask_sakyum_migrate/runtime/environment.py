@@ -126,10 +126,23 @@ def _configure(context: EnvironmentContext, run: Run) -> Callable[..., None]:
         theirs = kwargs.get("on_version_apply") or ()
         kwargs["on_version_apply"] = (*([theirs] if callable(theirs) else theirs), run.applied)
         inner(connection, *args, **kwargs)
+        _notice_commits(context.get_context())
         if run.hold is not None and isinstance(connection, sa.Connection):
             _hold(context.get_context(), connection, run)
 
     return configure
+
+
+def _notice_commits(context: MigrationContext) -> None:
+    """Note when a revision commits what ran before it, to tell it if the run fails later."""
+    inner = context.autocommit_block
+
+    @functools.wraps(inner)
+    def autocommit_block() -> Any:
+        context.opts["committed"] = True
+        return inner()
+
+    context.autocommit_block = autocommit_block  # type: ignore[method-assign]
 
 
 def _hold(context: MigrationContext, connection: sa.Connection, run: Run) -> None:
@@ -267,6 +280,8 @@ def step_error(
             f"{context.dialect.name} cannot roll back changes of tables: what ran before this "
             "statement stays. Compare the tables with the revision before you run it again."
         )
+    elif context.opts.get("committed"):
+        hint = "What ran before autocommit_block() is committed; what came after was rolled back."
     elif context.opts.get("transaction_per_migration"):
         hint = "This revision was rolled back; the ones before it are applied."
     else:

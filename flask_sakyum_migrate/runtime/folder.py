@@ -63,7 +63,9 @@ def find(directory: str | os.PathLike[str], beside: Iterable[Path] = ()) -> Path
     places = "\n".join(f"  {path}" for path in tried)
     raise ConfigError(
         f"There is no migrations folder {wanted}. Looked for:\n{places}",
-        "Make it:  flask db init",
+        "Make it:  flask db init"
+        if str(wanted) == "migrations"
+        else f"Make it:  flask db -d {wanted} init",
         paths=tuple(tried),
     )
 

@@ -35,6 +35,11 @@ def downgrade_steps(script: ScriptDirectory, graph: Graph, target: str) -> StepF
 
     def fn(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
         graph.known(heads)
+        if len(heads) > 1 and target.startswith("-"):
+            raise HistoryError(
+                f"{target} is one way down of {len(heads)}: the database is at {_names(heads)}.",
+                f"Name one of them:  flask db downgrade {sorted(heads)[0]}@{target}",
+            )
         with_words = f"There is no way down to {target} from {_names(heads)}."
         revisions = _iterate(
             script.iterate_revisions(heads, target, select_for_downgrade=True), with_words
@@ -65,7 +70,7 @@ def stamp_steps(script: ScriptDirectory, graph: Graph, targets: Sequence[str]) -
 def _iterate(revisions: Iterable[Script], message: str) -> list[Script]:
     try:
         return list(revisions)
-    except RangeNotAncestorError as error:
+    except (RangeNotAncestorError, AssertionError) as error:
         raise HistoryError(message, "Where it stands: flask db current") from error
     except RevisionError as error:
         if "Ambiguous" in str(error):

@@ -148,7 +148,7 @@ def test_sql_starts_where_the_database_is(top: Project, tmp_path: Path) -> None:
     assert result.stdout.startswith("BEGIN;\n\n-- Running downgrade cc33 -> bb22\n")
     assert "DROP TABLE two;" in result.stdout
     assert "DROP TABLE one;" not in result.stdout
-    assert result.stderr == "SQL for default from cc33 (where the database is).\n"
+    assert result.stderr == "SQL for default from cc33, where the database is.\n"
     assert snapshot(tmp_path) == before
 
 
@@ -164,7 +164,7 @@ def test_sql_of_a_range(line: Project) -> None:
     assert result.exit_code == 0
     assert "DROP TABLE two;" in result.stdout
     assert "DROP TABLE one;" in result.stdout
-    assert result.stderr == "SQL for default from bb22 (as the database was not asked).\n"
+    assert result.stderr == "SQL for default from bb22.\n"
 
 
 def test_sql_into_a_file(top: Project, tmp_path: Path) -> None:

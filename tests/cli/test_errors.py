@@ -372,7 +372,7 @@ def test_sql_needs_no_database(unreachable: Project) -> None:
     result = unreachable.flask("upgrade", "--sql")
     assert result.exit_code == 0
     assert "INSERT INTO alembic_version (version_num) VALUES ('aa11')" in result.stdout
-    assert result.stderr == "SQL for default from base (as the database was not asked).\n"
+    assert result.stderr == "SQL for default from base.\n"
 
 
 def test_a_sqlite_file_in_a_folder_that_is_not_there(

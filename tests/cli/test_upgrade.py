@@ -197,7 +197,7 @@ def test_sql_is_printed_and_not_run(line: Project, tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     result = line.flask("upgrade", "--sql")
     assert result.exit_code == 0
-    assert result.stderr == "SQL for default from aa11 (where the database is).\n"
+    assert result.stderr == "SQL for default from aa11, where the database is.\n"
     assert result.stdout == (
         "BEGIN;\n\n"
         "-- Running upgrade aa11 -> bb22\n\n"
@@ -255,8 +255,8 @@ def test_sql_of_two_databases_is_told_apart(two: Project) -> None:
     assert "CREATE TABLE one" in first
     assert "CREATE TABLE log_one" in second
     assert result.stderr.splitlines() == [
-        "SQL for default from base (where the database is).",
-        "SQL for logs from base (where the database is).",
+        "SQL for default from base, where the database is.",
+        "SQL for logs from base, where the database is.",
     ]
 
 

@@ -395,15 +395,36 @@ def test_a_line_is_followed_to_its_end_before_another_begins() -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["head", "heads", "base", "aa11", "shop", "shop@head", "a_b", "2024-01-01_x"]
+    "symbol", ["head", "heads", "base", "aa11", "shop@head", "a_b", "head-2", "aa11+1", "base+3"]
 )
-def test_symbols_without_a_number_of_steps_are_plain(symbol: str) -> None:
-    assert graph(*LINE).is_plain(symbol)
+def test_symbols_that_stand_for_themselves(symbol: str) -> None:
+    assert not graph(*LINE).is_relative(symbol)
 
 
-@pytest.mark.parametrize("symbol", ["+1", "-1", "head-2", "aa11+1", "shop@-1", "shop@+2", "base+3"])
-def test_symbols_with_a_number_of_steps_are_for_alembic(symbol: str) -> None:
-    assert not graph(*LINE).is_plain(symbol)
+@pytest.mark.parametrize("symbol", ["+1", "-1", "shop@-1", "shop@+2"])
+def test_symbols_that_count_from_where_a_database_is(symbol: str) -> None:
+    assert graph(*LINE).is_relative(symbol)
+
+
+@pytest.mark.parametrize("symbol", ["head-1", "heads-1", "base+1", "base+2", "-1"])
+def test_steps_from_a_revision(symbol: str) -> None:
+    history = graph(header("aa11"), header("bb22", "aa11"), header("cc33", "bb22"))
+    expected = {"base+1": "aa11"}.get(symbol, "bb22")
+    assert history.get(symbol).id == expected
+    assert history.get("bb22+1").id == "cc33" and history.get("bb22-1").id == "aa11"
+
+
+@pytest.mark.parametrize("symbol", ["head+1", "base+4", "aa11-1", "base-1"])
+def test_steps_that_lead_nowhere(symbol: str) -> None:
+    history = graph(header("aa11"), header("bb22", "aa11"), header("cc33", "bb22"))
+    with pytest.raises(HistoryError, match="There is nothing at"):
+        history.get(symbol)
+
+
+def test_steps_that_lead_two_ways() -> None:
+    history = graph(header("aa11"), header("bb22", "aa11"), header("cc33", "aa11"))
+    with pytest.raises(HistoryError, match="There is 2 ways: bb22, cc33 at aa11"):
+        history.get("aa11+1")
 
 
 # ---- labels ----------------------------------------------------------------------------------
