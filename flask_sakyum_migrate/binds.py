@@ -133,7 +133,7 @@ class Source:
             if given is None:
                 given = _engines_of(self.db)
         except ModuleNotFoundError as error:
-            raise ConfigError(str(error) + ".", missing(error)) from error
+            raise ConfigError.for_missing_module(error) from error
         except RuntimeError as error:
             if "not registered" not in str(error):
                 raise
@@ -228,20 +228,6 @@ def unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> DatabaseError:
 
 def _reason(error: sa.exc.DBAPIError) -> str:
     return " ".join(str(error.orig).split())
-
-
-def missing(error: ModuleNotFoundError) -> str:
-    """Say how to get a module; drivers are installed under other names."""
-    name = error.name or ""
-    package = _PACKAGES.get(name, name)
-    return f"Is it installed here?  pip install {package}"
-
-
-_PACKAGES = {
-    "psycopg2": "psycopg2-binary",
-    "psycopg": "'psycopg[binary]'",
-    "MySQLdb": "mysqlclient",
-}
 
 
 def sqlite_file(engine: sa.Engine) -> Path | None:

@@ -29,8 +29,23 @@ class MigrateError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
+# Where a module is installed under another name: the drivers.
+_PACKAGES = {
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "'psycopg[binary]'",
+    "MySQLdb": "mysqlclient",
+}
+
+
 class ConfigError(MigrateError):
     """A setting is missing or wrong: the folder, a bind, the metadata, an option."""
+
+    @classmethod
+    def for_missing_module(cls, error: ModuleNotFoundError) -> ConfigError:
+        """Say that a module is missing, mostly a driver, and how to get it."""
+        name = error.name or ""
+        hint = f"Is it installed here?  pip install {_PACKAGES.get(name, name)}"
+        return cls(f"{error}.", hint, module=name)
 
 
 class HistoryError(MigrateError):

@@ -16,6 +16,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import NoAppException, ScriptInfo
 
+from ..errors import ConfigError
+
 
 class Entry(click.Command):
     """Stands for the ``db`` command of an application that is not loaded yet."""
@@ -98,9 +100,7 @@ def _hint(error: BaseException) -> str:
             "tables. Move that into a request or a command."
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
-        from ..binds import missing
-
-        return missing(error)
+        return ConfigError.for_missing_module(error).hint
     return "The whole story:  flask db --traceback"
 
 
