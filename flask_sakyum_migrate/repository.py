@@ -87,7 +87,8 @@ class Repository(Project):
             base = ("head" if head == "heads" else head) + base
         current = graph.known(self._rows()) if "current" in (base, head) else []
         if graph.is_relative(head):  # +1 is one above the other end
-            head = (graph.get(base).id if base != "current" else current[0].id) + head
+            start = current[0].id if len(current) == 1 else "base"
+            head = (start if base == "current" else base) + head
         if "current" not in (base, head):
             return graph.between(base, head)
         tops = current if head == "current" else graph.find(head)

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -99,11 +101,18 @@ def read_header(path: str) -> Header:
         doc, revision, down, labels, depends = match.groups()
         try:
             (one,) = _strings(revision)
-            text = doc.decode().replace("\r\n", "\n").strip()
+            text = _as_compiled(doc.decode().replace("\r\n", "\n"))
             return Header(one, _strings(down), _strings(labels), _strings(depends), text, path)
         except (ValueError, TypeError, SyntaxError):  # not text, or not a literal
             pass
     return _from_tree(path, source)
+
+
+def _as_compiled(doc: str) -> str:
+    """Return a docstring as ``module.__doc__`` has it: without its indentation from Python 3.13 on."""
+    if sys.version_info >= (3, 13) and "\n " in doc:
+        doc = inspect.cleandoc(doc)
+    return doc.strip()
 
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -166,7 +175,7 @@ def _header(path: str, doc: str, revision: Any, down: Any, labels: Any, depends:
         _as_tuple(down),
         _as_tuple(labels),
         _as_tuple(depends),
-        doc.strip(),
+        _as_compiled(doc),
         path,
     )
 
