@@ -109,7 +109,7 @@ def read_header(path: str) -> Header:
 
 
 def _as_compiled(doc: str) -> str:
-    """Return a docstring as ``module.__doc__`` has it: without its indentation from Python 3.13 on."""
+    """Return a docstring as ``module.__doc__`` has it: from Python 3.13 on without indentation."""
     if sys.version_info >= (3, 13) and "\n " in doc:
         doc = inspect.cleandoc(doc)
     return doc.strip()
