@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,9 +103,7 @@ def test_back_to_flask_migrate(folder: Path) -> None:
     run(folder, "flask", "db", "upgrade")
     versions = (folder / "migrations" / "versions").rename(folder / "kept")
     (folder / "app.py").write_text(APP.format(package="flask_migrate", path=folder.as_posix()))
-    for path in (folder / "migrations").iterdir():
-        path.unlink()
-    (folder / "migrations").rmdir()
+    shutil.rmtree(folder / "migrations")
     run(folder, "flask", "db", "init")
     (folder / "migrations" / "versions").rmdir()
     versions.rename(folder / "migrations" / "versions")
