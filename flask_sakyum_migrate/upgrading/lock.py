@@ -19,7 +19,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from ..binds import sqlite_file
-from ..errors import LockTimeoutError
+from ..errors import DatabaseError, LockTimeoutError
 
 DEFAULT_WAIT = 300.0
 """Seconds to wait for another run."""
@@ -190,15 +190,7 @@ def _session(connection: sa.Connection, settings: dict[str, str]) -> Iterator[No
     if settings:
         driver.commit()
 
-    def reset(closing: Any, record: Any) -> None:
-        if closing is driver:
-            cursor = closing.cursor()
-            for name in settings:
-                cursor.execute(f"RESET {name}")
-            cursor.close()
-            closing.commit()
-
-    with _at_checkin(connection, reset):
+    with _at_checkin(connection, *(f"RESET {name}" for name in settings)):
         yield
 
 
@@ -231,20 +223,11 @@ class _MySQL:
 @contextmanager
 def _mysql(connection: sa.Connection, name: str) -> Iterator[Attempt]:
     attempt = _MySQL(connection, name)
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
-
-    def release(closing: Any, record: Any) -> None:
-        if closing is driver:
-            cursor = closing.cursor()
-            cursor.execute(f"SELECT RELEASE_LOCK('{attempt.name}')")
-            cursor.fetchall()
-            cursor.close()
-
+    release = f"SELECT RELEASE_LOCK('{attempt.name}')"
     with _at_checkin(connection, release):
         yield attempt
-        if not connection.closed:  # a connection that was given to the run
-            _ask(connection, f"SELECT RELEASE_LOCK('{attempt.name}')")
+        if not connection.closed:  # whoever opened it keeps it
+            _ask(connection, release)
 
 
 def _ask(connection: sa.Connection, statement: str) -> Any:
@@ -261,14 +244,29 @@ def _ask(connection: sa.Connection, statement: str) -> Any:
 
 
 @contextmanager
-def _at_checkin(connection: sa.Connection, function: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Call a function as the connection goes back to its pool, before anybody else gets it."""
+def _at_checkin(connection: sa.Connection, *statements: str) -> Iterator[None]:
+    """Execute statements as the connection goes back to its pool, before anybody else gets it."""
     pool = connection.engine.pool
-    sa.event.listen(pool, "checkin", function)
+    driver: Any = connection.connection.dbapi_connection
+    failures: Any = connection.dialect.dbapi
+
+    def at_checkin(closing: Any, record: Any) -> None:
+        if closing is not driver:
+            return
+        try:
+            cursor = driver.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+            cursor.close()
+            driver.commit()
+        except failures.Error as error:  # the server is gone: nobody is to get this one
+            record.invalidate(error)
+
+    sa.event.listen(pool, "checkin", at_checkin)
     try:
         yield
     finally:
-        sa.event.remove(pool, "checkin", function)
+        sa.event.remove(pool, "checkin", at_checkin)
 
 
 # ---- SQLite ----------------------------------------------------------------------------------
@@ -282,7 +280,14 @@ class _File:
         self._descriptor: int | None = None
 
     def take(self) -> bool:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise DatabaseError(
+                f"{self._path}, which keeps other runs away, cannot be written: {error.strerror}.",
+                "May this user write to the folder of the database?",
+                path=self._path,
+            ) from error
         try:
             _lock_file(descriptor)
             # The file that was locked may have been removed by its last holder meanwhile.
@@ -294,9 +299,10 @@ class _File:
             return False
         now = datetime.now(timezone.utc).strftime("%H:%M:%S UTC")
         mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
-        os.truncate(descriptor, 0)
-        os.write(descriptor, json.dumps(mine).encode())
         self._descriptor = descriptor
+        with suppress(OSError):  # a full disk: those who wait are told less
+            os.truncate(descriptor, 0)
+            os.write(descriptor, json.dumps(mine).encode())
         return True
 
     def holder(self) -> str:

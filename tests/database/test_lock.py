@@ -87,6 +87,11 @@ with db.engine.connect() as connection:
     with context.begin_transaction():
         context.run_migrations()
 """
+# Of this database: the server has others.
+ADVISORY_LOCKS = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 PROCESSES = 8
 STEPS = 10
 
@@ -162,7 +167,7 @@ def test_with_an_index_that_is_built_concurrently(
     race.upgrade_at_once()
     assert race.ask("SELECT n FROM counter") == STEPS
     assert race.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_n'::regclass")
-    assert race.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    assert race.ask(ADVISORY_LOCKS) == 0
 
 
 # ---- who waits, and for how long -------------------------------------------------------------
@@ -296,10 +301,39 @@ def test_the_session_goes_back_to_its_pool_as_it_came(
     with project.engine().connect() as connection:
         assert connection.exec_driver_sql("SHOW application_name").scalar() == ""
         assert connection.exec_driver_sql("SHOW client_connection_check_interval").scalar() == "0"
-        count = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-        assert connection.exec_driver_sql(count).scalar() == 0
+        assert connection.exec_driver_sql(ADVISORY_LOCKS).scalar() == 0
     mariadb = make_project(make_database("mariadb"), folder="mariadb")
     mariadb.repository.revision("create", autogenerate=True)
     mariadb.repository.upgrade()
     with mariadb.engine().connect() as connection:
         assert connection.exec_driver_sql("SELECT RELEASE_ALL_LOCKS()").scalar() == 0
+
+
+def test_a_lock_file_that_cannot_be_written_is_named(project: Project, url: str) -> None:
+    project.repository.revision("create", autogenerate=True)
+    path = Path(f"{sa.make_url(url).database}.migrate-lock")
+    path.mkdir()
+    result = project.flask("upgrade")
+    assert result.exit_code == 1
+    assert f"{path}, which keeps other runs away, cannot be written" in result.stderr
+    assert project.tables() == set()
+    path.rmdir()
+    assert project.flask("upgrade").exit_code == 0
+
+
+def test_a_server_that_goes_away_in_the_middle(
+    make_project: ProjectMaker, make_database: DatabaseMaker
+) -> None:
+    project = make_project(make_database("postgresql"))
+    project.write(
+        "gone.py",
+        FIRST.replace(
+            'op.create_table("counter", sa.Column("n", sa.Integer))',
+            'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")',
+        ),
+    )
+    result = project.flask("upgrade")
+    assert result.exit_code == 1
+    assert "upgrade of r000 (counter) failed" in result.stderr
+    with project.engine().connect() as connection:  # the pool gives a working one
+        assert connection.exec_driver_sql("SHOW application_name").scalar() == ""
