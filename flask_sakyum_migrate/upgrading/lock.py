@@ -153,6 +153,8 @@ class _PostgreSQL:
         return self._read(_ORPHANS.format(label=self.label, worker=self._worker))
 
     def _read(self, statement: str) -> Sequence[Any]:
+        # A transaction sees pg_stat_activity as it was at its first look, until this.
+        self._own.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
         rows = self._own.exec_driver_sql(statement).all()
         # Drivers that use the extended protocol leave the portal open, and its snapshot with it,
         # for which CREATE INDEX CONCURRENTLY would wait. The next statement closes it.

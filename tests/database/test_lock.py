@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_sakyum_migrate import ConfigError
-from flask_sakyum_migrate.upgrading.lock import Lock
+from flask_sakyum_migrate.upgrading.lock import Lock, _digest
 from tests.conftest import DatabaseMaker, Project, ProjectMaker
 
 APP = """
@@ -337,3 +337,30 @@ def test_a_server_that_goes_away_in_the_middle(
     assert "upgrade of r000 (counter) failed" in result.stderr
     with project.engine().connect() as connection:  # the pool gives a working one
         assert connection.exec_driver_sql("SHOW application_name").scalar() == ""
+
+
+def test_a_statement_that_outlived_its_client_is_waited_for(
+    make_project: ProjectMaker, make_database: DatabaseMaker
+) -> None:
+    """Its session is active at the first look, and gone at a later one."""
+    url = make_database("postgresql")
+    project = make_project(url)
+    project.repository.revision("create", autogenerate=True)
+    engine = sa.create_engine(url)
+    started = threading.Event()
+
+    def outlive() -> None:
+        with engine.connect() as connection:
+            label = f"flask-sakyum-migrate {_digest('.alembic_version').hex()[:12]}"
+            connection.exec_driver_sql(f"SET application_name = '{label}'")
+            started.set()
+            connection.exec_driver_sql("SELECT pg_sleep(1)")
+
+    thread = threading.Thread(target=outlive)
+    thread.start()
+    assert started.wait(10)
+    result = project.flask("upgrade", "--lock-wait", "20")
+    thread.join()
+    engine.dispose()
+    assert result.exit_code == 0, result.stderr
+    assert project.tables() == {"alembic_version", "user"}
