@@ -18,7 +18,7 @@ PACKAGE = Path(flask_sakyum_migrate.__file__).parent
 
 def test_the_installed_package_has_its_data() -> None:
     assert (PACKAGE / "py.typed").is_file()
-    names = {path.name for path in (PACKAGE / "templates" / "flask").iterdir()}
+    names = {path.name for path in (PACKAGE / "templates" / "flask").iterdir() if path.is_file()}
     assert names == {"README", "alembic.ini.mako", "env.py", "script.py.mako"}
 
 
