@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,11 +18,11 @@ from alembic import __version__, command
 from alembic.util import CommandError
 
 from .cli import report
+from .cli.base import open_repository
 from .cli.run import write_sql
 from .cli.talk import alembic_lines
 from .errors import HistoryError, MigrateError
 from .runtime.config import Config
-from .state import current_state
 
 if TYPE_CHECKING:
     from .repository import Repository
@@ -70,19 +69,10 @@ def _ends_the_program(function: F) -> F:
 
 
 def _repository(directory: Any = None, x_arg: str | Sequence[str] | None = None) -> Repository:
-    found: Repository = current_state().repository
-    if directory is not None:
-        found = replace(found, directory=str(directory))
-    if x_arg:
-        more = (x_arg,) if isinstance(x_arg, str) else tuple(x_arg)
-        found = replace(found, x_arg=more if more == tuple(found.x_arg) else (*found.x_arg, *more))
-    return found
-
-
-@contextmanager
-def _talk() -> Iterator[None]:
-    with alembic_lines(sys.stderr):
-        yield
+    found = open_repository(None if directory is None else str(directory))
+    more = (x_arg,) if isinstance(x_arg, str) else tuple(x_arg or ())
+    # Flask-Migrate's commands pass on what `g.x_arg` has already.
+    return found if more == found.x_arg else replace(found, x_arg=(*found.x_arg, *more))
 
 
 def _wrote(made: NewRevision | None) -> None:
@@ -126,7 +116,7 @@ def revision(
     x_arg: str | Sequence[str] | None = None,
 ) -> None:
     """Write a revision file."""
-    with _talk():
+    with alembic_lines(sys.stderr):
         _wrote(
             _repository(directory, x_arg).revision(
                 message,
@@ -213,7 +203,7 @@ def _move(
     x_arg: str | Sequence[str] | None,
 ) -> None:
     repository = _repository(directory, x_arg)
-    with _talk():
+    with alembic_lines(sys.stderr):
         if sql:
             write_sql(repository.sql(verb, revision, tag=tag), None)
         elif verb == "upgrade":
@@ -275,7 +265,7 @@ def stamp(
 ) -> None:
     """Set the version of the databases, without running anything."""
     repository = _repository(directory)
-    with _talk():
+    with alembic_lines(sys.stderr):
         if sql:
             write_sql(repository.sql("stamp", revision, tag=tag), None)
         else:
@@ -285,7 +275,7 @@ def stamp(
 @_ends_the_program
 def check(directory: Any = None) -> None:
     """End the program with exit code 1 when the models ask for a new revision."""
-    with _talk():
+    with alembic_lines(sys.stderr):
         result = _repository(directory).check()
     if not result.ok:
         raise HistoryError(f"New upgrade operations detected: {list(result.differences)}")

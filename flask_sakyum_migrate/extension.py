@@ -84,9 +84,11 @@ class MigrateState:
 
     def _lock_wait(self) -> float:
         """Read how many seconds to wait for another process: ``MIGRATE_LOCK_WAIT``."""
+        from .upgrading.lock import DEFAULT_WAIT
+
         given = self.app.config.get("MIGRATE_LOCK_WAIT", os.environ.get("MIGRATE_LOCK_WAIT"))
         try:
-            seconds = 300.0 if given is None else float(given)
+            seconds = DEFAULT_WAIT if given is None else float(given)
         except (TypeError, ValueError):
             seconds = -1.0
         if not seconds >= 0:

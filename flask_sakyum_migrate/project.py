@@ -21,6 +21,7 @@ from .revisions import Graph, read_folder
 from .runtime import folder as folders
 from .runtime.folder import Folder
 from .runtime.known import EnvKind
+from .upgrading.lock import DEFAULT_WAIT, Lock
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -59,7 +60,7 @@ class Project:
     callbacks: Sequence[Callable[[Any], Any]] = ()
     x_arg: Sequence[str] = ()
     context: Callable[..., AbstractContextManager[Any]] = nullcontext
-    lock_wait: float | None = 300.0
+    lock_wait: float | None = DEFAULT_WAIT
     on_wait: Callable[[str], None] | None = None
 
     @property
@@ -162,7 +163,6 @@ class Project:
         from .runtime import run as running
         from .runtime.environment import environment
         from .runtime.old_db import stand_in
-        from .upgrading.lock import Lock
 
         folder = self.folder
         if run.connection is not None and run.bind is None:
