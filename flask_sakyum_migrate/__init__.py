@@ -7,16 +7,22 @@ The house, from the doors down; each line is one file or folder, and imports go 
 ``environment``   run(): what the generated env.py calls
 ``compat``        the module functions of Flask-Migrate
 ``state``         what Migrate bound to the current application
+``signals``       what is sent around a run
 ``repository``    the migrations folder with its databases: every verb; returns data
+``rows``          its part for rows: dump, load, clean
+``transfer``      the same below the verbs: which tables, at which revision
+``operation``     its part for operating: what was run, seeding, protection
 ``project``       the same below the verbs: settings, databases, running env.py
 ``autogenerate``  new revision files
 ``upgrading``     which steps reach a database, one run at a time
+``data``          rows out of a database and into one
 ``creating``      a new migrations folder
 ``revisions``     the revision files as a graph, read without running them
 ``runtime``       how Alembic is run
 ``results``       what the verbs return
 ``binds``         engines and metadata, whatever they came from
 ``models``        importing the modules that define models
+``hooks``         functions of the application that are called around a run
 ``errors``        what a person is told
 ``templates``     what ``flask db init`` writes
 """
@@ -29,9 +35,13 @@ from .errors import (
     ConfigError,
     DatabaseBehindError,
     DatabaseError,
+    DataError,
+    HalfAppliedError,
     HistoryError,
+    HookError,
     LockTimeoutError,
     MigrateError,
+    RefusedError,
     StepError,
 )
 from .extension import Migrate
@@ -41,12 +51,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigError",
+    "DataError",
     "DatabaseBehindError",
     "DatabaseError",
+    "HalfAppliedError",
     "HistoryError",
+    "HookError",
     "LockTimeoutError",
     "Migrate",
     "MigrateError",
+    "RefusedError",
     "Repository",
     "StepError",
 ]

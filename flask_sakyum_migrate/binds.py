@@ -199,12 +199,16 @@ def read_heads(
     version = sa.table(table, sa.column("version_num"), schema=schema)
     try:
         with engine.connect() as connection:
+            rows = sa.select(version.c.version_num)
             try:
-                return tuple(connection.execute(sa.select(version.c.version_num)).scalars())
-            except sa.exc.DBAPIError as error:
+                return tuple(connection.execute(rows).scalars())
+            except sa.exc.DBAPIError:
                 connection.rollback()
                 if not sa.inspect(connection).has_table(table, schema=schema):
                     return None
+            try:  # another process may have made the table just now
+                return tuple(connection.execute(rows).scalars())
+            except sa.exc.DBAPIError as error:
                 raise DatabaseError(
                     f"{engine.url.render_as_string(hide_password=True)}: {_reason(error)}",
                     f"May this user read the table {table}?",

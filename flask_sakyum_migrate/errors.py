@@ -66,3 +66,22 @@ class DatabaseBehindError(HistoryError):
 
 class LockTimeoutError(DatabaseError):
     """Another process was migrating the database for longer than this one was to wait."""
+
+
+class HookError(MigrateError):
+    """A function of the application that is called around a run raised; it is the ``__cause__``."""
+
+
+class DataError(MigrateError):
+    """Rows cannot be dumped, loaded or cleaned: the file, a value in it, or the tables."""
+
+
+class RefusedError(MigrateError):
+    """It would lose something, and nobody said yes."""
+
+
+class HalfAppliedError(DatabaseError):
+    """A revision was cut short on a database, and the run cannot go on with it by itself.
+
+    Its attribute ``half`` is a `results.HalfApplied`.
+    """

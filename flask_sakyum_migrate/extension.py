@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app, g, has_app_context
 
 from .cli import db as db_group
-from .errors import ConfigError
+from .hooks import Hook, Hooks
 from .state import current_state
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .repository import Repository
 
 ConfigCallback = TypeVar("ConfigCallback", bound=Callable[[Any], Any])
+Function = TypeVar("Function", bound=Hook)
 
 
 class MigrateState:
@@ -58,7 +59,9 @@ class MigrateState:
     def repository(self) -> Repository:
         """The migrations folder of this application with its databases."""
         from .binds import Source
+        from .policy import read_policy
         from .repository import Repository
+        from .signals import sending
 
         arguments = {"x_arg": (), "directory": None}
         if has_app_context():  # set by the `db` group; programs set them by hand
@@ -79,21 +82,13 @@ class MigrateState:
             tuple(self.migrate.configure_callbacks),
             (x_arg,) if isinstance(x_arg, str) else tuple(x_arg),
             self.context,
-            self._lock_wait(),
+            read_policy(self._setting),
+            sending(self.app, self.migrate.hooks),
         )
 
-    def _lock_wait(self) -> float:
-        """Read how many seconds to wait for another process: ``MIGRATE_LOCK_WAIT``."""
-        from .upgrading.lock import DEFAULT_WAIT
-
-        given = self.app.config.get("MIGRATE_LOCK_WAIT", os.environ.get("MIGRATE_LOCK_WAIT"))
-        try:
-            seconds = DEFAULT_WAIT if given is None else float(given)
-        except (TypeError, ValueError):
-            seconds = -1.0
-        if not seconds >= 0:
-            raise ConfigError(f"MIGRATE_LOCK_WAIT is {given!r}, and has to be a number of seconds.")
-        return seconds
+    def _setting(self, name: str) -> Any:
+        """Return a setting from the application's configuration, else from the environment."""
+        return self.app.config.get(name, os.environ.get(name))
 
     @contextmanager
     def context(self, db: Any = None) -> Iterator[None]:
@@ -149,6 +144,7 @@ class Migrate:
         **alembic_context_kwargs: Any,
     ) -> None:
         self.configure_callbacks: list[Callable[[Any], Any]] = []
+        self.hooks = Hooks()
         self.db = db
         self.command = command
         self.directory = str(directory)
@@ -217,6 +213,50 @@ class Migrate:
         for callback in self.configure_callbacks:
             config = callback(config)
         return config
+
+    def before_upgrade(self, f: Function) -> Function:
+        """Register a function that is called before a database is upgraded.
+
+        It takes the `Visit`: which database, from where, how many steps. The database is locked
+        and nothing has run on it; what the function raises stops the upgrade.
+        """
+        self.hooks.add("before_upgrade", f)
+        return f
+
+    def after_upgrade(self, f: Function) -> Function:
+        """Register a function that is called with the `UpgradeResult` of an upgrade.
+
+        It is called when all databases are done and at least one revision was applied.
+        """
+        self.hooks.add("after_upgrade", f)
+        return f
+
+    def before_step(self, f: Function) -> Function:
+        """Register a function that is called before each revision, on each database.
+
+        It takes the `Step`, whose ``direction`` tells whether it is an upgrade or a downgrade,
+        and the SQLAlchemy connection, which is in the transaction of the step. What it raises
+        takes the step back. When a step is tried again, the function is called again, too.
+        """
+        self.hooks.add("before_step", f)
+        return f
+
+    def after_step(self, f: Function) -> Function:
+        """Register a function that is called after each revision, on each database.
+
+        It takes the `Step` and the connection, as for `before_step`. What it executes there is
+        committed together with the step, or rolled back with it.
+        """
+        self.hooks.add("after_step", f)
+        return f
+
+    def seed(self, f: Function) -> Function:
+        """Register a function that fills a new database: for ``flask db seed`` and ``prepare``.
+
+        It takes no arguments. ``db.session`` is committed after it.
+        """
+        self.hooks.add("seed", f)
+        return f
 
     @property
     def repository(self) -> Repository:

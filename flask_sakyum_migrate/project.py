@@ -6,6 +6,7 @@ The plumbing below the verbs of `Repository`.
 from __future__ import annotations
 
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from . import binds as binding
 from .binds import DEFAULT, Bind, Database, Source
-from .errors import ConfigError, HistoryError, MigrateError
+from .errors import ConfigError, HistoryError, MigrateError, StepError
+from .hooks import Hooks
 from .models import import_models
+from .policy import Policy
+from .results import Question
 from .revisions import Graph, read_folder
 from .runtime import folder as folders
 from .runtime.folder import Folder
 from .runtime.known import EnvKind
-from .upgrading.lock import DEFAULT_WAIT, Lock
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from .runtime.environment import Run
     from .runtime.run import Settings
+    from .runtime.steps import StepFunction
 
 SETTINGS = "flask_sakyum_migrate"
 """Where ``Config.attributes`` carries the settings of a run to ``run()`` in env.py."""
@@ -47,9 +51,9 @@ class Project:
     :param x_arg: what ``context.get_x_argument()`` gives to env.py.
     :param context: makes the context, of the application, in which binds can be asked for; takes
         what stands in for ``db`` meanwhile.
-    :param lock_wait: seconds to wait while another process migrates the same database; 0 fails at
-        once, None takes no lock.
-    :param on_wait: called with a sentence about the process that is waited for.
+    :param policy: how a run treats the databases.
+    :param hooks: functions of the application that are called around a run.
+    :param confirm: answers whether a protected database may lose something; None: never.
     """
 
     directory: str | os.PathLike[str]
@@ -60,8 +64,9 @@ class Project:
     callbacks: Sequence[Callable[[Any], Any]] = ()
     x_arg: Sequence[str] = ()
     context: Callable[..., AbstractContextManager[Any]] = nullcontext
-    lock_wait: float | None = DEFAULT_WAIT
-    on_wait: Callable[[str], None] | None = None
+    policy: Policy = field(default_factory=Policy)
+    hooks: Hooks = field(default_factory=Hooks)
+    confirm: Callable[[Question], bool] | None = None
 
     @property
     def path(self) -> Path:
@@ -95,9 +100,9 @@ class Project:
         :raises HistoryError: they do not form a history.
         """
         folder = folder or self.folder
-        return Graph(
-            read_folder(folder.locations, recursive=folder.recursive, sourceless=folder.sourceless)
-        )
+        locations = folder.locations
+        headers = read_folder(locations, recursive=folder.recursive, sourceless=folder.sourceless)
+        return Graph(headers, Path(locations[0]) if locations else None)
 
     def binds(self) -> list[Bind]:
         """Return the binds of the application."""
@@ -139,7 +144,13 @@ class Project:
         bind = more.pop("bind", None)
         template = folder.path / "script.py.mako"
         multidb = folder.env is EnvKind.STOCK_MULTIDB or _is_multidb_template(read_text(template))
-        return Settings(self.databases(bind, folder), dict(self.options), multidb=multidb, **more)
+        return Settings(
+            self.databases(bind, folder),
+            dict(self.options),
+            multidb=multidb,
+            runs_table=self.policy.runs_table or "",
+            **more,
+        )
 
     def open(self, opts: Sequence[str] = (), *, graph: Graph | None = None) -> Session:
         """Open the folder for Alembic.
@@ -153,26 +164,79 @@ class Project:
         config = self.config(opts)
         return Session(graph, config, script_directory(config, graph.headers))
 
-    def run(self, session: Session, run: Run, *, locked: bool = False, **sql: Any) -> Run:
+    def _reads_directly(self, folder: Folder) -> bool:
+        """Tell whether env.py cannot make a difference to where the version is read."""
+        return folder.env.is_known and not self.callbacks
+
+    def _look(self, fn: StepFunction, bind: str | None = None, **more: Any) -> Run:
+        """Run env.py with a function that looks at each database, and changes nothing."""
+        from .runtime.environment import Run
+
+        return self.run(self.open(), Run(fn, bind, options={"dont_mutate": True}, **more))
+
+    def _version_table(self) -> tuple[str, str | None]:
+        """Return the name of the version table that ``Migrate`` was told, and its schema."""
+        name: str = self.options.get("version_table", "alembic_version")
+        return name, self.options.get("version_table_schema")
+
+    def run(self, session: Session, run: Run, **sql: Any) -> Run:
         """Run env.py, or what stands in for a stock copy of one.
 
-        :param locked: one such run at a time per database.
+        A run with a ``verb`` changes databases: one such run at a time on each, watched by guards.
+
         :param sql: ``start_at`` and ``output`` of `runtime.run.Settings`.
         :raises ConfigError: it does not run the bind that was asked for.
         """
+        folder = self.folder
+        if run.connection is not None and run.bind is None:
+            run.bind = DEFAULT
+        run.runs_table = self.policy.runs_table or ""
+        if run.verb:
+            self._watch(run, folder)
+        while True:
+            try:
+                self._run_once(session, run, folder, sql)
+                break
+            except StepError as error:
+                pause = run.retry(error)
+                if pause is None:
+                    run.failed(error)
+                    raise
+                time.sleep(pause)
+                run.again()
+            except BaseException as error:
+                run.failed(error)
+                raise
+        if run.bind is not None and not run.visits:
+            raise ConfigError(
+                f"{folder.path / 'env.py'} does not run the bind {run.bind}.",
+                "It was written for this project: add the bind there.",
+            )
+        return run
+
+    def _watch(self, run: Run, folder: Folder) -> None:
+        """Set up what makes a run safe: the lock, the transactions, the guards."""
+        from .upgrading.guards import make_guards
+        from .upgrading.lock import Lock
+        from .upgrading.transactions import arguments
+
+        policy = self.policy
+        together = folder.env.is_known and len(self.databases(run.bind, folder)) > 1
+        run.guards = make_guards(policy, self.hooks)
+        if run.connection is None:  # else the transaction is the caller's, and so is the care
+            run.defaults = lambda one: arguments(policy.transaction, one, together=together)
+            if policy.lock_wait is not None:
+                run.hold = Lock(policy.lock_wait, policy.say).hold
+
+    def _run_once(self, session: Session, run: Run, folder: Folder, sql: Mapping[str, Any]) -> None:
         from .runtime import run as running
         from .runtime.environment import environment
         from .runtime.old_db import stand_in
 
-        folder = self.folder
-        if run.connection is not None and run.bind is None:
-            run.bind = DEFAULT
         db = self.source.db
         if not folder.env.is_known:
             db = stand_in(db, read_text(folder.path / "env.py"))
         config = session.config
-        if locked and self.lock_wait is not None and run.connection is None:
-            run.hold = Lock(self.lock_wait, self.on_wait).hold
         with alembic_words(), environment(config, session.script, run), self.context(db):
             if folder.env.is_known:
                 config.attributes[SETTINGS] = self.settings(
@@ -182,12 +246,6 @@ class Project:
                 running.run(config.attributes[SETTINGS])
             else:
                 _run_env(session.script, folder.path / "env.py")
-        if run.bind is not None and not run.visits:
-            raise ConfigError(
-                f"{folder.path / 'env.py'} does not run the bind {run.bind}.",
-                "It was written for this project: add the bind there.",
-            )
-        return run
 
 
 @dataclass(frozen=True)

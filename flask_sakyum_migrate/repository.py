@@ -1,480 +1,172 @@
-"""The migrations folder with its databases: every verb. Returns data; never prints or exits.
+"""The migrations folder with its databases: all verbs in one class.
 
-Alembic is imported by the verbs that have something to run. Reading the history, and finding
-that a database is where it should be, does without.
+Here are those that are made of others: a throw-away copy, catching up, adopting a database.
 """
 
 from __future__ import annotations
 
-import io
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import binds as binding
-from .binds import DEFAULT, Database
-from .errors import ConfigError, DatabaseError, HistoryError
-from .project import Project, alembic_words, read_text
-from .results import CheckResult, NewRevision, Position, Sql, UpgradeResult, Visit
-from .revisions import Graph, Revision
-from .revisions.graph import several_heads
-from .runtime.folder import Folder
+from .errors import ConfigError, HistoryError, RefusedError
+from .hooks import Hooks
+from .policy import Policy
+from .results import Baseline, Update
+from .rows import Rows
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-    from .results import Step
-    from .runtime.environment import StepFunction
+    from .results import NewRevision, Step, UpgradeResult, Visit
+    from .wishes import Wishes
 
 
 @dataclass(frozen=True)
-class Repository(Project):
+class Repository(Rows):
     """The migrations folder of one application, and the databases it is for.
 
     Verbs act and return what they did; reads are nouns. The parameters are those of `Project`.
     """
 
-    # ---- reads -------------------------------------------------------------------------------
+    @contextmanager
+    def scratch(self, target: str | None = "heads") -> Iterator[Repository]:
+        """Lend a repository of the same folder on empty databases, which are dropped after it.
 
-    def heads(self, *, resolve_dependencies: bool = False) -> list[Revision]:
-        """Return the revisions the history ends in.
-
-        :param resolve_dependencies: leave out those another revision depends on.
+        :param target: the revision they are brought to; None leaves them empty.
+        :raises ConfigError: env.py was written for this project and opens its own connections.
+        :raises DatabaseError: the user may not make databases on the server.
         """
-        graph = self.graph()
-        return graph.effective_heads if resolve_dependencies else graph.heads
-
-    def branches(self) -> list[tuple[Revision, list[Revision]]]:
-        """Return the revisions where the history branches, each with the ones that follow it."""
-        graph = self.graph()
-        return [
-            (node, [graph.nodes[child] for child in node.children])
-            for node in graph.sort(graph.nodes)
-            if node.is_branch_point
-        ]
-
-    def get(self, symbol: str = "head") -> Revision:
-        """Return one revision.
-
-        :param symbol: an id, its beginning, a branch label, ``head``, ``head-1``, ``base+2``,
-            ``label@head``, ``current``.
-        :raises HistoryError: there is none, or more than one.
-        """
-        found = self.find(symbol)
-        if len(found) != 1:
-            names = ", ".join(node.id for node in found) or "none"
-            raise HistoryError(f"{symbol} stands for {len(found)} revisions: {names}.")
-        return found[0]
-
-    def find(self, symbol: str = "head") -> list[Revision]:
-        """Return the revisions a symbol stands for; more than one for ``heads``, none for base."""
-        graph = self.graph()
-        if symbol == "current":
-            return graph.known(self._rows())
-        return graph.find(symbol)
-
-    def history(self, base: str = "base", head: str = "heads") -> list[Revision]:
-        """Return the revisions from head down to base, newest first.
-
-        :param base: where to stop, included; any symbol of Alembic, or ``current``.
-        :param head: where to begin.
-        :raises HistoryError: base is not below head.
-        """
-        graph = self.graph()
-        if graph.is_relative(base):  # -3: is three below the other end
-            base = ("head" if head == "heads" else head) + base
-        current = graph.known(self._rows()) if "current" in (base, head) else []
-        if graph.is_relative(head):  # +1 is one above the other end
-            start = current[0].id if len(current) == 1 else "base"
-            head = (start if base == "current" else base) + head
-        if "current" not in (base, head):
-            return graph.between(base, head)
-        tops = current if head == "current" else graph.find(head)
-        return graph.span(current if base == "current" else graph.find(base), tops)
-
-    def current(self, bind: str | None = None) -> list[Position]:
-        """Return where each database stands.
-
-        :raises HistoryError: a database is at a revision that no file has.
-        """
-        folder = self.folder
-        graph = self.graph(folder)
-        return [
-            replace(one, revisions=tuple(graph.current(one.heads)))
-            for one in self.positions(bind, folder)
-        ]
-
-    def positions(self, bind: str | None = None, folder: Folder | None = None) -> list[Position]:
-        """Return what the version table of each database has, known revisions or not."""
-        folder = folder or self.folder
-        if self._reads_directly(folder):
-            return [self._position(one) for one in self.databases(bind, folder)]
-        from .runtime.environment import Run
-
-        run = self.run(self.open(), Run(_no_steps, bind, options={"dont_mutate": True}))
-        return [Position(visit.bind, visit.url, visit.before) for visit in run.visits]
-
-    def pending(self, target: str = "heads", bind: str | None = None) -> list[Revision]:
-        """Return the revisions an upgrade would run on any of the databases, in order."""
-        folder = self.folder
-        graph = self.graph(folder)
-        wanted: set[str] = set()
-        for position in self.positions(bind, folder):
-            wanted.update(node.id for node in graph.pending(position.heads, target))
-        return list(reversed(graph.sort(wanted)))
-
-    # ---- verbs that change databases ---------------------------------------------------------
-
-    def upgrade(
-        self,
-        target: str = "head",
-        *,
-        bind: str | None = None,
-        connection: sa.Connection | None = None,
-        tag: str | None = None,
-        on_start: Callable[[Visit], None] | None = None,
-        on_step: Callable[[Step], None] | None = None,
-    ) -> UpgradeResult:
-        """Upgrade the databases to a revision.
-
-        :param target: ``head``, ``heads``, an id or its beginning, ``+1``, ``label@head``.
-        :param bind: only this bind.
-        :param connection: run on this connection; for the default bind when ``bind`` is None. Its
-            transaction stays the caller's, and so does the care that nobody else runs meanwhile.
-        :param tag: what ``context.get_tag_argument()`` gives to env.py.
-        :param on_start: called for each database before its first step.
-        :param on_step: called after each step.
-        :raises HistoryError: there is no such revision, or no way to it.
-        :raises StepError: a revision raised.
-        :raises LockTimeoutError: another process was migrating for longer than ``lock_wait``.
-        """
-        started = time.perf_counter()
-        folder = self.folder
-        graph = self.graph(folder)
-        tops = {node.id for node in _targets(graph, target)}
-        if connection is None and target in ("head", "heads") and self._reads_directly(folder):
-            positions = [self._position(one) for one in self.databases(bind, folder)]
-            if all(one.rows is not None and set(one.rows) == tops for one in positions):
-                visits = [Visit(one.bind, one.url, one.heads, one.heads) for one in positions]
-                for visit in visits:
-                    if on_start is not None:
-                        on_start(visit)
-                return UpgradeResult(tuple(visits), time.perf_counter() - started)
-        from .runtime.environment import Run
-        from .upgrading.steps import upgrade_steps
-
-        session = self.open(graph=graph)
-        fn = upgrade_steps(session.script, graph, target)
-        options = {"destination_rev": target, "tag": tag}
-        run = Run(fn, bind, connection, on_start, on_step, options)
-        if target in ("head", "heads"):
-            run.is_done = lambda heads: set(heads) == tops
-        self.run(session, run, locked=True)
-        return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
-
-    def downgrade(
-        self,
-        target: str = "-1",
-        *,
-        bind: str | None = None,
-        connection: sa.Connection | None = None,
-        tag: str | None = None,
-        on_start: Callable[[Visit], None] | None = None,
-        on_step: Callable[[Step], None] | None = None,
-    ) -> UpgradeResult:
-        """Downgrade the databases to a revision; ``-1`` is one step, ``base`` all.
-
-        The parameters are those of `upgrade`.
-        """
-        from .runtime.environment import Run
-        from .upgrading.steps import downgrade_steps
-
-        started = time.perf_counter()
-        session = self.open()
-        _targets(session.graph, target)
-        fn = downgrade_steps(session.script, session.graph, target)
-        options = {"destination_rev": target, "tag": tag}
-        run = Run(fn, bind, connection, on_start, on_step, options)
-        self.run(session, run, locked=True)
-        return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
-
-    def stamp(
-        self,
-        targets: str | Sequence[str] = "head",
-        *,
-        bind: str | None = None,
-        connection: sa.Connection | None = None,
-        tag: str | None = None,
-        purge: bool = False,
-    ) -> UpgradeResult:
-        """Set the version table to revisions, without running anything.
-
-        :param targets: one or more revisions; ``base`` for none.
-        :param purge: empty the version table first, whatever it has.
-        :raises HistoryError: a database is at a revision that no file has, and not ``purge``.
-        """
-        from .runtime.environment import Run
-        from .upgrading.steps import stamp_steps
-
-        started = time.perf_counter()
-        wanted = [targets] if isinstance(targets, str) else list(targets)
-        session = self.open()
-        nodes = [node for target in wanted for node in _targets(session.graph, target)]
-        if len(nodes) > 1:  # a row for each line: one that another stands on is implied by it
-            below = [session.graph.ancestors([node]) - {node.id} for node in nodes]
-            wanted = [node.id for node in nodes if not any(node.id in ids for ids in below)]
-        fn = stamp_steps(session.script, session.graph, wanted)
-        options = {"destination_rev": tuple(wanted), "tag": tag, "purge": purge}
-        before = {}
-        if purge and connection is None:  # Alembic empties the table before it looks
-            before = {position.bind: position.heads for position in self.positions(bind)}
-        run = self.run(session, Run(fn, bind, connection, options=options), locked=True)
-        for visit in run.visits:
-            visit.before = before.get(visit.bind, visit.before)
-        return UpgradeResult(tuple(run.visits), time.perf_counter() - started)
-
-    def ensure_version(self, bind: str | None = None) -> list[Position]:
-        """Make the version table where it is missing; return where the databases stand."""
-        from .runtime.environment import Run
-
-        self.run(self.open(), Run(_no_steps, bind))
-        return self.positions(bind)
-
-    def sql(
-        self,
-        verb: str = "upgrade",
-        target: str | Sequence[str] = "head",
-        *,
-        bind: str | None = None,
-        tag: str | None = None,
-    ) -> list[Sql]:
-        """Return the SQL of an upgrade, a downgrade or a stamp, without running it.
-
-        :param verb: ``upgrade``, ``downgrade`` or ``stamp``.
-        :param target: a revision, or ``from:to``. Without ``from`` it starts where the database
-            is, when it can be reached, else at base (for a downgrade: at head).
-        """
-        from .runtime.environment import Run
-        from .upgrading import steps
-
-        session = self.open()
-        graph = session.graph
-        start, wanted = _split(target)
-        for one in wanted:
-            _targets(graph, one)
-        starts, read = self._starts(graph, verb, start, bind)
-        buffers: dict[str, io.StringIO] = {}
-        fn: StepFunction
-        if verb == "stamp":
-            fn = steps.stamp_steps(session.script, graph, wanted)
-        else:
-            make = steps.upgrade_steps if verb == "upgrade" else steps.downgrade_steps
-            fn = make(session.script, graph, wanted[0])
-        anywhere = next(iter(starts.values()), ())
-        options = {
-            "as_sql": True,
-            "starting_rev": anywhere or None,
-            "destination_rev": wanted[0],
-            "tag": tag,
-        }
-        # An env.py of somebody's own asks Alembic where the output goes.
-        session.config.output_buffer = io.StringIO()
-        self.run(
-            session,
-            Run(fn, bind, options=options),
-            start_at=starts,
-            output=lambda database: buffers.setdefault(database.name, io.StringIO()),
-        )
-        if not buffers:
-            text = session.config.output_buffer.getvalue()
-            return [Sql(bind or DEFAULT, anywhere, DEFAULT in read, text)]
-        return [
-            Sql(name, starts.get(name, ()), name in read, buffer.getvalue())
-            for name, buffer in buffers.items()
-        ]
-
-    # ---- verbs that write files --------------------------------------------------------------
-
-    def init(self, template: str | None = None, *, package: bool = False) -> Path:
-        """Make the migrations folder; a relative one in the working directory.
-
-        :param template: the name of a template of this package, or the path of a folder.
-        :param package: add ``__init__.py`` files.
-        :raises ConfigError: the folder is not empty or cannot be written.
-        """
-        from .creating import create_folder
-
-        with self.context():
-            plain = not hasattr(self.source.db, "Model")
-            return create_folder(
-                Path(self.directory), template, package=package, without_model=plain
-            )
-
-    def revision(
-        self,
-        message: str | None = None,
-        *,
-        autogenerate: bool = False,
-        bind: str | None = None,
-        **arguments: Any,
-    ) -> NewRevision | None:
-        """Write a revision file.
-
-        :param autogenerate: fill it with what turns the databases into the models.
-        :param bind: the only bind to compare.
-        :param arguments: ``head splice branch_label version_path rev_id depends_on sql``, with
-            the meaning they have for Alembic.
-        :returns: the file; None when there was nothing to write.
-        :raises DatabaseBehindError: a database is not at head, so it cannot be compared.
-        """
-        from . import autogenerate as generating
-        from .runtime.environment import Run
+        from .scratch import scratch_engines
 
         folder = self.folder
-        graph = self.graph(folder)
-        if (arguments.get("head") or "head") == "head" and len(graph.heads) > 1:
-            raise several_heads(graph.heads)
-        generating.check_names(graph, arguments.get("rev_id"), arguments.get("branch_label"))
-        for name in [arguments.get("head") or "head", *(arguments.get("depends_on") or ())]:
-            graph.find(name)
-        if autogenerate and arguments.get("sql"):
+        if not folder.env.is_known:
             raise ConfigError(
-                "--sql does without a database, and there is nothing to compare then."
+                f"{folder.path / 'env.py'} of this project opens its own connections, so it "
+                "cannot be run on a throw-away database.",
+                "The env.py of a new folder can:  flask db -d NAME init",
             )
-        if autogenerate:
-            self.import_models()
-        session = self.open(["autogenerate"] if autogenerate else [], graph=graph)
-        context = generating.revision_context(
-            session.config,
-            session.script,
-            message=message,
-            autogenerate=autogenerate,
-            **arguments,
-        )
-        if autogenerate or session.asks_for_environment:
-            fn = generating.comparison(context, graph)
-            options = generating.run_options(context)
-            self.run(session, Run(fn, bind, options=options))
-        with alembic_words():
-            made = generating.write(context, read_text(folder.path / "script.py.mako"))
-        return made[0] if made else None
+        with scratch_engines(self.databases(None, folder)) as engines:
+            yield replace(
+                self,
+                source=replace(self.source, engines=engines),
+                policy=Policy(lock_wait=None, backup=0, runs_table=None),
+                hooks=Hooks(),
+            )._brought_to(target)
 
-    def merge(
+    def _brought_to(self, target: str | None) -> Repository:
+        if target is not None and self.graph().nodes:
+            self.upgrade(target)
+        return self
+
+    def update(
         self,
-        revisions: Sequence[str] = (),
-        *,
         message: str | None = None,
-        branch_label: str | None = None,
-        rev_id: str | None = None,
-        splice: bool = False,
-    ) -> NewRevision:
-        """Write a revision that joins others; without ``revisions``, all heads.
+        *,
+        wishes: Wishes | None = None,
+        on_start: Callable[[Visit], None] | None = None,
+        on_begin: Callable[[Step], None] | None = None,
+        on_step: Callable[[Step], None] | None = None,
+        on_upgrade: Callable[[UpgradeResult], None] | None = None,
+        on_written: Callable[[NewRevision], None] | None = None,
+        **arguments: Any,
+    ) -> Update:
+        """Apply what is pending; then, where the models differ, write a revision and apply it.
 
-        :param splice: allow revisions that are not heads.
-        :raises HistoryError: there is nothing to join.
+        :param message: of the revision, if one is written.
+        :param wishes: what cannot be decided by comparing.
+        :param on_start: and the others: called as `upgrade` does; ``on_upgrade`` after each of the
+            two upgrades, ``on_written`` when a file was written.
+        :param arguments: further ones of `revision`.
+        :raises RefusedError: a database is protected: what was not reviewed is not applied there.
         """
-        from . import autogenerate as generating
-        from .runtime.environment import Run
+        self._refuse_protected("update")
 
-        graph = self.graph()
-        nodes = [node for one in revisions for node in graph.find(one)] or graph.heads
-        wanted = list(dict.fromkeys(node.id for node in nodes))
-        if len(wanted) < 2:
+        def upgrade() -> UpgradeResult:
+            done = self.upgrade("heads", on_start=on_start, on_begin=on_begin, on_step=on_step)
+            if on_upgrade is not None:
+                on_upgrade(done)
+            return done
+
+        pending = upgrade() if self.graph().nodes else None
+        made = self.revision(message, autogenerate=True, wishes=wishes, **arguments)
+        if made is None:
+            return Update(pending, None, None)
+        if on_written is not None:
+            on_written(made)
+        return Update(pending, made, upgrade())
+
+    def amend(self, message: str | None = None, **arguments: Any) -> NewRevision | None:
+        """Write the newest revision anew: same id, same place, what the models are now.
+
+        :param message: None keeps the one it has.
+        :param arguments: further ones of `revision`.
+        :returns: the file; None when nothing differs any more: the old file stays.
+        :raises HistoryError: there is no newest revision, or a database has it.
+        """
+        node = self.get("head")
+        rows = {row for position in self.positions() for row in position.heads}
+        if node.id in rows:
             raise HistoryError(
-                f"There is nothing to merge: {', '.join(wanted) or 'no revision'} is the only "
-                f"{'one named' if revisions else 'head'}."
+                f"A database is at {node.id} ({node.message}): it has run, so it is not written "
+                "anew.",
+                "Take it back first:  flask db downgrade   or write another:  flask db migrate",
             )
-        generating.check_names(graph, rev_id, branch_label)
-        session = self.open(graph=graph)
-        if session.asks_for_environment:
-            self.run(session, Run(_no_steps, options={"dont_mutate": True}))
-        with alembic_words():
-            return generating.merge(
-                session.config,
-                session.script,
-                wanted,
-                message=message,
-                branch_label=branch_label,
-                rev_id=rev_id,
-                splice=splice,
+        if len(node.down) > 1:
+            raise HistoryError(f"{node.id} ({node.message}) joins others; it has no changes.")
+        path = Path(node.path)
+        aside = path.with_name(path.name + ".amended")  # its ending keeps it out of the history
+        path.rename(aside)
+        try:
+            made = self.revision(
+                message or node.message,
+                autogenerate=True,
+                rev_id=node.id,
+                head=node.down[0] if node.down else "base",
+                depends_on=list(node.depends_on) or None,
+                **arguments,
             )
+        except BaseException:
+            aside.rename(path)
+            raise
+        if made is None or made.text:
+            aside.rename(path)
+        else:
+            aside.unlink()
+        return made
 
-    def check(self, bind: str | None = None) -> CheckResult:
-        """Compare the models with the databases.
+    def baseline(self, message: str | None = None, *, accept: bool = False) -> Baseline:
+        """Adopt databases that have the tables of the models and no version.
 
-        :raises DatabaseBehindError: a database is not at head.
+        Where there is no revision yet, the first one is written: from nothing to the models. Then
+        the databases are compared with the models, and stamped where nothing differs.
+
+        :param message: of the first revision.
+        :param accept: stamp whatever differs: the next revision mends it.
+        :raises HistoryError: a database has a version already.
         """
-        from . import autogenerate as generating
-        from .runtime.environment import Run
+        for position in self.positions():
+            if position.heads:
+                raise HistoryError(
+                    f"{position.url} is at {', '.join(position.heads)}: it was adopted already.",
+                    "What differs from the models:  flask db check",
+                )
+        made = None
+        if not self.graph().nodes:
+            with self.scratch(None) as empty:
+                made = empty.revision(message or "baseline", autogenerate=True)
+        found = self.check(anywhere=True)
+        stamped = found.ok or accept
+        if stamped:
+            self.stamp("heads")
+        return Baseline(made, found, stamped)
 
-        self.import_models()
-        session = self.open()
-        context = generating.revision_context(session.config, session.script, autogenerate=True)
-        fn = generating.comparison(context, session.graph)
-        self.run(session, Run(fn, bind, options=generating.run_options(context)))
-        return generating.check_result(context)
+    def _refuse_protected(self, verb: str) -> None:
+        from .upgrading.protecting import is_protected
 
-    # ---- below the verbs ---------------------------------------------------------------------
-
-    def _reads_directly(self, folder: Folder) -> bool:
-        """Tell whether env.py cannot make a difference to where the version is read."""
-        return folder.env.is_known and not self.callbacks
-
-    def _position(self, database: Database) -> Position:
-        rows = binding.read_heads(
-            database.engine,
-            self.options.get("version_table", "alembic_version"),
-            self.options.get("version_table_schema"),
-        )
-        return Position(database.name, database.url, rows)
-
-    def _rows(self) -> list[str]:
-        """Return the revisions that any of the databases is at."""
-        return sorted({row for position in self.positions() for row in position.heads})
-
-    def _starts(
-        self, graph: Graph, verb: str, start: str | None, bind: str | None
-    ) -> tuple[Mapping[str, tuple[str, ...]], set[str]]:
-        """Find where the SQL of each database starts; second: those read from the database."""
-        folder = self.folder
-        if start is not None:
-            rows = tuple(node.id for node in graph.find(start))
-            if folder.env.is_known:
-                return {one.name: rows for one in self.databases(bind, folder)}, set()
-            return {DEFAULT: rows}, set()
-        fallback = () if verb != "downgrade" else tuple(n.id for n in graph.effective_heads)
-        if not self._reads_directly(folder):
-            return {DEFAULT: fallback}, set()
-        starts, read = {}, set()
-        for database in self.databases(bind, folder):
-            try:
-                starts[database.name] = self._position(database).heads
-                read.add(database.name)
-            except DatabaseError:  # told by the result: Sql.from_database is False
-                starts[database.name] = fallback
-        return starts, read
-
-
-def _no_steps(heads: tuple[str, ...], context: Any) -> list[Any]:
-    return []
-
-
-def _targets(graph: Graph, target: str) -> list[Revision]:
-    """Find a target before any database is touched; relative ones are found on the way."""
-    if ":" in target:
-        raise HistoryError(
-            f"{target} is a range, which is for --sql only: a database starts where it is."
-        )
-    return [] if graph.is_relative(target) else graph.find(target)
-
-
-def _split(target: str | Sequence[str]) -> tuple[str | None, list[str]]:
-    """Split ``from:to``; of several targets, all have the same ``from``."""
-    targets = [target] if isinstance(target, str) else list(target)
-    pairs = [one.rpartition(":") for one in targets]
-    starts = {start for start, colon, _ in pairs if colon}
-    if len(starts) > 1:
-        raise HistoryError("SQL can start from one revision at a time.")
-    return (starts.pop() if starts else None), [end for _, _, end in pairs]
+        for database in self.databases():
+            if is_protected(self.policy.protected, database.engine):
+                raise RefusedError(
+                    f"{database.url} is protected, and {verb} applies what nobody has read.",
+                    "Write the revision, read it, then:  flask db upgrade",
+                )

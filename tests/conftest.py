@@ -89,6 +89,12 @@ def url(make_database: DatabaseMaker) -> str:
     return make_database("sqlite")
 
 
+def table_names(engine: sa.Engine) -> set[str]:
+    """Return the tables of a database without the history of runs, which is beside the version."""
+    names = sa.inspect(engine).get_table_names()
+    return {name for name in names if not name.endswith("_runs")}
+
+
 class Project:
     """An application in a folder, with everything a test asks of it."""
 
@@ -117,7 +123,8 @@ class Project:
             return engine
 
     def tables(self, bind: str | None = None) -> set[str]:
-        return set(sa.inspect(self.engine(bind)).get_table_names())
+        """Return the names of the tables, without the history of runs."""
+        return table_names(self.engine(bind))
 
     def write(self, name: str, text: str) -> Path:
         """Write a revision file."""
@@ -141,7 +148,7 @@ def make_project(tmp_path: Path) -> Iterator[ProjectMaker]:
         url: str | None,
         *,
         binds: dict[str, str] | None = None,
-        models: Callable[[Any], None] = define_user,
+        models: Callable[[Any], object] = define_user,
         folder: str = "project",
         init: bool = True,
         **options: Any,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import DatabaseMaker
+from tests.conftest import DatabaseMaker, table_names
 
 ROOT = Path(__file__).resolve().parents[1]
 CREATE, MARK, AUDIT, RENAME = "2ade6c93b6f0", "5c4d1046cddb", "0ac64d8e7a94", "7424e11ad747"
@@ -86,7 +86,7 @@ class School:
     def tables(self, name: str = "DATABASE_URL") -> set[str]:
         """Return the tables of a database."""
         with self._connect(name) as connection:
-            return set(sa.inspect(connection).get_table_names())
+            return table_names(connection.engine)
 
     def columns(self, table: str) -> list[str]:
         """Return the columns of a table."""

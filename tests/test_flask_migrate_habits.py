@@ -8,7 +8,6 @@ from typing import Any
 
 import alembic.command
 import pytest
-import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from flask import Flask, g
 from flask_sqlalchemy import SQLAlchemy
@@ -16,7 +15,7 @@ from flask_sqlalchemy import SQLAlchemy
 import flask_sakyum_migrate
 from flask_sakyum_migrate import Migrate
 from flask_sakyum_migrate.cli import db as db_group
-from tests.conftest import Project, ProjectMaker, define_user
+from tests.conftest import Project, ProjectMaker, define_user, table_names
 
 USER = Path(__file__).parent / "histories" / "user"
 
@@ -91,7 +90,7 @@ def test_upgrade_while_the_application_is_created(tmp_path: Path, url: str) -> N
         for _ in range(3):
             flask_sakyum_migrate.upgrade(USER)
         flask_sakyum_migrate.downgrade(directory=str(USER), revision="-2")
-        assert set(sa.inspect(db.engine).get_table_names()) == {"alembic_version"}
+        assert table_names(db.engine) == {"alembic_version"}
         flask_sakyum_migrate.stamp(str(USER))
         db.engine.dispose()
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests import flask_migrate_releases
-from tests.conftest import DatabaseMaker
+from tests.conftest import DatabaseMaker, table_names
 
 # The env.py files of before Flask-Migrate 4 call a method by its old name.
 pytestmark = [
@@ -47,9 +47,7 @@ class Old:
 
     def tables(self, bind: str | None = None) -> set[str]:
         with self.app.app_context():
-            return set(
-                sa.inspect(self.app.extensions["sqlalchemy"].engines[bind]).get_table_names()
-            )
+            return table_names(self.app.extensions["sqlalchemy"].engines[bind])
 
 
 @pytest.fixture

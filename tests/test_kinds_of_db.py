@@ -14,7 +14,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_sakyum_migrate import ConfigError, Migrate
-from tests.conftest import DatabaseMaker, Project, ProjectMaker, define_user
+from tests.conftest import DatabaseMaker, Project, ProjectMaker, define_user, table_names
 
 Engines = Callable[[str], sa.Engine]
 
@@ -48,7 +48,7 @@ def whole_life(migrate: Migrate, app: Flask) -> set[str]:
         repository.upgrade()
         assert repository.check().ok
         assert repository.revision("nothing", autogenerate=True) is None
-        tables = set(sa.inspect(repository.binds()[0].engine).get_table_names())
+        tables = table_names(repository.binds()[0].engine)
         repository.downgrade("base")
         return tables
 

@@ -31,12 +31,16 @@ def test_the_entry_point_is_registered() -> None:
 def test_the_public_names() -> None:
     assert flask_sakyum_migrate.__all__ == [
         "ConfigError",
+        "DataError",
         "DatabaseBehindError",
         "DatabaseError",
+        "HalfAppliedError",
         "HistoryError",
+        "HookError",
         "LockTimeoutError",
         "Migrate",
         "MigrateError",
+        "RefusedError",
         "Repository",
         "StepError",
     ]

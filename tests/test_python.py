@@ -245,7 +245,7 @@ def test_a_database_at_an_unknown_revision(project: Project) -> None:
     with project.engine().begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9f1c'")
     for verb in (project.repository.upgrade, project.repository.current, project.repository.stamp):
-        with pytest.raises(HistoryError, match="at revision 9f1c, which no revision file has"):
+        with pytest.raises(HistoryError, match="at revision 9f1c, which no file in "):
             verb()
     project.repository.stamp(purge=True)
     assert project.repository.current()[0].revisions[0].is_head

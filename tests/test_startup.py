@@ -56,6 +56,7 @@ def test_a_worker_imports_neither_alembic_nor_the_rooms(folder: Path) -> None:
         "flask_sakyum_migrate.cli",
         "flask_sakyum_migrate.errors",
         "flask_sakyum_migrate.extension",
+        "flask_sakyum_migrate.hooks",
         "flask_sakyum_migrate.state",
     ]
 
@@ -73,6 +74,8 @@ def test_a_worker_imports_neither_alembic_nor_the_rooms(folder: Path) -> None:
         ["db", "history"],
         ["db", "show"],
         ["db", "branches"],
+        ["db", "runs"],
+        ["db", "prepare"],
     ],
     ids=" ".join,
 )

@@ -9,7 +9,7 @@ import click
 from flask import g
 from flask.cli import AppGroup, with_appcontext
 
-_FAMILIES = ("create", "write", "run", "read")
+_FAMILIES = ("create", "write", "adopt", "run", "resolve", "operate", "rows", "stand", "read")
 """The modules with the commands, in the order of a project's life."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 import traceback
@@ -14,13 +15,23 @@ from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo, with_appcontext
 
 from ..errors import MigrateError
+from ..policy import seconds
 from ..state import current_state
 from . import shared_options
+from .talk import say
 
 if TYPE_CHECKING:
     from ..repository import Repository
 
 _NEGATIVE = re.compile(r"-\d+")
+
+
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Read a time such as ``5`` or ``400ms`` for an option: its ``callback``."""
+    try:
+        return None if value is None else seconds(value)
+    except ValueError:
+        raise click.BadParameter(f"{value} is not a time such as 5, 400ms or 2min.") from None
 
 
 class DbCommand(click.Command):
@@ -58,7 +69,7 @@ class DbCommand(click.Command):
                 raise
             if wants_traceback:
                 click.echo(traceback.format_exc(), err=True)
-            click.echo(f"Error: {words}", err=True)
+            say(f"Error: {words}")
             ctx.exit(1)
 
 
@@ -104,9 +115,17 @@ def command(
     return decorate
 
 
+def alias(original: click.Command, name: str) -> click.Command:
+    """Return the same command under another name, which the help does not list."""
+    other = copy.copy(original)
+    other.name, other.hidden = name, True
+    return other
+
+
 def open_repository(directory: str | None = None, x_arg: Sequence[str] = ()) -> Repository:
     """Return the repository of the current application, with what the command line says."""
     repository: Repository = current_state().repository
+    repository = replace(repository, policy=replace(repository.policy, say=say))
     if directory is not None:
         repository = replace(repository, directory=directory)
     if x_arg:

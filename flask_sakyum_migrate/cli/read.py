@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import HistoryError
-from . import report
+from ..errors import DatabaseError, HistoryError
+from ..revisions import Revision
+from . import drawing, report
 from .base import command, option, revision_argument
 from .talk import name_of, say
 
@@ -56,13 +58,58 @@ def current(repository: Repository, verbose: bool, check_heads: bool, bind: str 
     option("-r", "--rev-range", metavar="BASE:HEAD", help="Only these; either end may be empty."),
     option("-v", "--verbose", **_VERBOSE),
     option("-i", "--indicate-current", is_flag=True, help="Mark where the databases are."),
+    option("--graph", is_flag=True, help="Draw the lines between them, as git does."),
+    option(
+        "--format",
+        "shape",
+        type=click.Choice(["text", "mermaid"]),
+        default="text",
+        help="Write a Mermaid flowchart, which GitHub and others show as a picture.",
+    ),
 )
 def history(
-    repository: Repository, rev_range: str | None, verbose: bool, indicate_current: bool
+    repository: Repository,
+    rev_range: str | None,
+    verbose: bool,
+    indicate_current: bool,
+    graph: bool,
+    shape: str,
 ) -> None:
     """List the revisions, newest first."""
-    for text in report.history(repository, rev_range, verbose, indicate_current):
+    if shape == "text" and not graph:
+        for text in report.history(repository, rev_range, verbose, indicate_current):
+            click.echo(text)
+        return
+    nodes = report.in_range(repository, rev_range)
+    state = _states(repository)
+    if shape == "mermaid":
+        for text in drawing.mermaid(nodes, state):
+            click.echo(text)
+        return
+    for text in drawing.lines(nodes, lambda node: _label(node, state(node))):
         click.echo(text)
+
+
+def _states(repository: Repository) -> Callable[[Revision], str]:
+    """Return what tells whether all databases have a revision."""
+    try:
+        rows = [position.heads for position in repository.positions()]
+    except DatabaseError as error:
+        say(f"{error.message} What is applied is not marked.")
+        return lambda node: "unknown"
+    graph = repository.graph()
+    applied = [
+        graph.ancestors([graph.nodes[one] for one in heads if one in graph]) for heads in rows
+    ]
+    return lambda node: "applied" if all(node.id in ids for ids in applied) else "pending"
+
+
+def _label(node: Revision, state: str) -> str:
+    colour = {"applied": "green", "pending": "yellow"}.get(state)
+    id_ = click.style(node.id, fg=colour)
+    labels = f" ({', '.join(node.labels)})" if node.labels and node.is_head else ""
+    mark = "" if state != "pending" else " (pending)"
+    return f"{id_}{labels}{mark} {node.message}"
 
 
 @command(

@@ -82,10 +82,8 @@ def branch(node: Revision, children: Sequence[Revision], *, verbose: bool) -> st
     return "\n".join([first, *rest]) + "\n"
 
 
-def history(
-    repository: Repository, rev_range: str | None, verbose: bool, indicate_current: bool
-) -> Iterator[str]:
-    """The revisions of a range, newest first.
+def in_range(repository: Repository, rev_range: str | None) -> list[Revision]:
+    """Return the revisions of a range, newest first.
 
     :param rev_range: ``BASE:HEAD``; either end may be empty; None for all.
     :raises HistoryError: it is not a range.
@@ -93,10 +91,18 @@ def history(
     if rev_range is not None and ":" not in rev_range:
         raise HistoryError(f"{rev_range} is not a range.", "A range is BASE:HEAD, BASE: or :HEAD.")
     base, _, head = (rev_range or ":").strip().partition(":")
+    return repository.history(base or "base", head or "heads")
+
+
+def history(
+    repository: Repository, rev_range: str | None, verbose: bool, indicate_current: bool
+) -> Iterator[str]:
+    """The revisions of a range, newest first; the parameters are those of `in_range`."""
+    nodes = in_range(repository, rev_range)
     rows: set[str] = set()
     if indicate_current:
         rows = {row for position in repository.positions() for row in position.heads}
-    for node in repository.history(base or "base", head or "heads"):
+    for node in nodes:
         here = node.id in rows
         if verbose:
             yield entry(node, current=here)

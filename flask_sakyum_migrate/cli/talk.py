@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -16,8 +18,23 @@ if TYPE_CHECKING:
 _NOISE = ("setting up autogenerate plugin", "Context impl", "Will assume", "Generating static SQL")
 
 
+class _Line:
+    """The line of the step that runs now, which a terminal shows before it is done."""
+
+    is_open = False
+
+    @classmethod
+    def end(cls) -> bool:
+        """End it; True, so that it can be part of a condition."""
+        if cls.is_open:
+            cls.is_open = False
+            click.echo(err=True)
+        return True
+
+
 def say(text: str) -> None:
     """Print a line of talk."""
+    _Line.end()
     click.echo(text, err=True)
 
 
@@ -35,14 +52,25 @@ def started(visit: Visit) -> None:
     say(f"{place}: {visit.total} revision{'s' if visit.total > 1 else ''} to run.")
 
 
+def begun(running: Step) -> None:
+    """Show on a terminal which step runs now."""
+    if sys.stderr.isatty():
+        _Line.end()
+        click.echo(_step_words(running), nl=False, err=True)
+        _Line.is_open = True
+
+
 def step(done: Step) -> None:
     """Say that a step is done."""
-    width = len(str(done.total))
-    mark = "" if done.direction == "upgrade" else f"{done.direction} "
-    say(
-        f"[{done.number:>{width}}/{done.total}] {mark}{done.revision} {done.message}  "
-        f"{done.seconds:.2f} s"
-    )
+    words = "" if _Line.is_open else _step_words(done)
+    _Line.is_open = False
+    click.echo(f"{words}{done.seconds:.2f} s", err=True)
+
+
+def _step_words(one: Step) -> str:
+    width = len(str(one.total))
+    mark = "" if one.direction == "upgrade" else f"{one.direction} "
+    return f"[{one.number:>{width}}/{one.total}] {mark}{one.revision} {one.message}  "
 
 
 def finished(result: UpgradeResult, verb: str) -> None:
@@ -63,17 +91,32 @@ def finished(result: UpgradeResult, verb: str) -> None:
 
 
 def wrote(revision: NewRevision) -> None:
-    """Print the path of a new file; say which revision it is and what comes next."""
+    """Print the path of a new file; say what it changes and which revision it is."""
+    for line in revision.changes:
+        say(f"  {line}")
     click.echo(str(revision.path))
     parents = ", ".join(revision.down) or "base"
     say(f"Wrote revision {revision.id} ({revision.message}), after {parents}.")
+
+
+def would_write(revision: NewRevision) -> None:
+    """Print the text of a file that was not written; say what it would change."""
+    for line in revision.changes:
+        say(f"  {line}")
+    click.echo(revision.text.rstrip("\n"))
+    say(f"Nothing was written. Without --dry-run it would be {revision.path}.")
+
+
+def is_verbose() -> bool:
+    """Tell whether a person asked to see what Alembic says: ``FLASK_DB_VERBOSE=1``."""
+    return os.environ.get("FLASK_DB_VERBOSE") == "1"
 
 
 @contextmanager
 def alembic_lines(stream: TextIO, *, all_of_them: bool = True) -> Iterator[None]:
     """Show Alembic's log lines for a while, unless the application shows them itself.
 
-    :param all_of_them: also those of each run; else only what autogenerate says.
+    :param all_of_them: else only its warnings.
     """
     logger = logging.getLogger("alembic")
     # Alembic's own NullHandler is always there; a real one means that somebody listens.
@@ -84,7 +127,7 @@ def alembic_lines(stream: TextIO, *, all_of_them: bool = True) -> Iterator[None]
     handler = logging.StreamHandler(stream)
     if all_of_them:
         handler.setFormatter(logging.Formatter("%(levelname)-5.5s [%(name)s] %(message)s"))
-    handler.addFilter(lambda record: _interesting(record, all_of_them))
+    handler.addFilter(lambda record: _interesting(record, all_of_them) and _Line.end())
     level, disabled = logger.level, logger.disabled
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -103,7 +146,7 @@ def _interesting(record: logging.LogRecord, all_of_them: bool) -> bool:
     text = record.getMessage()
     if text.startswith(_NOISE):
         return False
-    return all_of_them or record.name.startswith("alembic.autogenerate")
+    return all_of_them
 
 
 def _handlers(logger: logging.Logger | None) -> Sequence[logging.Handler]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import HistoryError
+from .git import written_in
 from .headers import Header
 
 _ILLEGAL = re.compile(r"[@+:-]")
@@ -76,12 +78,14 @@ class Graph:
     """All revisions of a folder.
 
     :param headers: of the revision files, in the order of their names.
+    :param folder: where they are, for messages.
     :raises HistoryError: two files have one id, a parent is missing, there is a cycle, an id has
         a character that Alembic keeps for itself, or a branch label is used twice.
     """
 
-    def __init__(self, headers: Iterable[Header]) -> None:
+    def __init__(self, headers: Iterable[Header], folder: Path | None = None) -> None:
         self.headers = list(headers)
+        self.folder = folder
         self.nodes: dict[str, Revision] = {}
         for header in self.headers:
             self._add(header)
@@ -188,13 +192,28 @@ class Graph:
         """
         unknown = [row for row in rows if row not in self.nodes]
         if unknown:
-            raise HistoryError(
-                f"The database is at revision {', '.join(unknown)}, which no revision file has.",
-                "It may be on another branch of the code, or the file was renamed or deleted: "
-                "bring the file back.",
-                revisions=tuple(unknown),
-            )
+            raise self.unknown(unknown)
         return [self.nodes[row] for row in rows]
+
+    def unknown(self, unknown: Sequence[str]) -> HistoryError:
+        """Return the error about rows of a version table that no file has.
+
+        Git is asked where the file was written.
+        """
+        where = str(self.folder) if self.folder is not None else "the migrations folder"
+        message = f"The database is at revision {', '.join(unknown)}, which no file in {where} has."
+        hint = "The file was renamed or deleted, or never committed: bring it back."
+        found = written_in(self.folder, unknown[0]) if self.folder is not None else None
+        if found is not None:
+            commit, branches = found
+            on = f"on branch {branches[0]} " if branches else ""
+            message += f" It was written {on}(commit {commit})."
+            hint = (
+                f"Check that branch out:  git checkout {branches[0]}"
+                if branches
+                else f"Bring it back:  git checkout {commit} -- FILE"
+            )
+        return HistoryError(message, hint, revisions=tuple(unknown))
 
     def pending(self, rows: Collection[str], target: str = "heads") -> list[Revision]:
         """Return what an upgrade from the rows to the target would run, in order.

@@ -14,7 +14,8 @@ from alembic.runtime.migration import MigrationContext
 
 from ..binds import DEFAULT, Bind, Database, unreachable
 from . import sqlite
-from .environment import dispatching
+from .own_tables import leaving_out_own
+from .steps import dispatching
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Settings:
     :param connection: run on this connection instead of a new one.
     :param start_at: for ``--sql``: the revisions each database is at, by its name.
     :param output: for ``--sql``: opens where the SQL of a database goes.
+    :param runs_table: the name of the history of runs, when it is not that of the version table
+        and ``_runs``.
     """
 
     databases: Sequence[Database]
@@ -37,6 +40,7 @@ class Settings:
     connection: sa.Connection | None = None
     start_at: Mapping[str, tuple[str, ...]] | None = None
     output: Callable[[Database], TextIO] | None = None
+    runs_table: str = ""
 
 
 def run(settings: Settings) -> None:
@@ -128,6 +132,7 @@ def _configure(database: Database, bind: Bind, settings: Settings, **more: Any) 
         "bind_keys": database.keys,
     }
     arguments |= options | more
+    arguments["include_name"] = leaving_out_own(arguments, settings.runs_table)
     context.configure(**arguments)
     environment = _context().environment_context
     assert environment is not None

@@ -17,10 +17,16 @@ import sqlalchemy as sa
 
 from ..errors import DatabaseError
 
+_CHECK = "flask_sakyum_migrate.check_foreign_keys"
+
 
 def is_sqlite(connection: sa.Connection) -> bool:
     """Tell whether the connection is to SQLite through a driver like the standard library's."""
-    return connection.dialect.name == "sqlite" and hasattr(_driver(connection), "isolation_level")
+    # The connection of an asynchronous driver cannot be asked when env.py has left its loop.
+    dialect = connection.dialect
+    if dialect.name != "sqlite" or dialect.is_async:
+        return False
+    return hasattr(_driver(connection), "isolation_level")
 
 
 @contextmanager
@@ -28,16 +34,60 @@ def real_transactions(connection: sa.Connection) -> Iterator[Callable[[], None]]
     """Take the transactions of a connection over from the driver.
 
     Enter before the transaction begins. Nothing is executed through SQLAlchemy, which would begin
-    one; the driver's settings are put back at the end, because the connection may be the only one
-    of its pool (a database in memory).
+    one; the driver's settings are put back at the end, or when the connection goes back to its
+    pool, because it may be the only one there (a database in memory). Inside another one for the
+    same connection it does nothing.
 
     :returns: a function to call before the commit; where the application enforces foreign keys it
         raises `DatabaseError` when the run left rows whose foreign key points nowhere.
     """
     driver = _driver(connection)
+    if _CHECK in connection.info:
+        yield connection.info[_CHECK]
+        return
     if driver.in_transaction:  # the one connection of a pool, in use by the application's session
         yield lambda: None
         return
+    undo = _take_over(connection, driver)
+    pool = connection.engine.pool
+
+    def at_checkin(closing: Any, record: Any) -> None:
+        if closing is driver:
+            undo()
+
+    def at_begin(beginning: sa.Connection) -> None:
+        if beginning is connection:
+            _begin(connection)
+
+    # On the engine, where an application may have a listener of its own that begins: that one runs
+    # before this one, and it would run behind one on the connection.
+    sa.event.listen(connection.engine, "begin", at_begin)
+    sa.event.listen(pool, "checkin", at_checkin)
+    if connection.in_transaction():  # env.py has begun one, of which the driver knows nothing yet
+        _begin(connection)
+    try:
+        yield connection.info[_CHECK]
+    finally:
+        sa.event.remove(pool, "checkin", at_checkin)
+        sa.event.remove(connection.engine, "begin", at_begin)
+        undo()
+
+
+def check_foreign_keys(connection: sa.Connection) -> None:
+    """Call what `real_transactions` of a connection returned, if it was entered.
+
+    :raises DatabaseError: the run left rows whose foreign key points nowhere.
+    """
+    check = connection.info.get(_CHECK)
+    if check is not None:
+        check()
+
+
+def _take_over(connection: sa.Connection, driver: Any) -> Callable[[], None]:
+    """Set the driver up; return a function that puts back what was, once."""
+    info = connection.info
+    # SQLAlchemy puts back by itself what it set for AUTOCOMMIT.
+    mine = connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT"
     before = driver.isolation_level
     pep249 = getattr(driver, "autocommit", None)
     if isinstance(pep249, bool):  # Python 3.12+, when the application asked for it
@@ -52,18 +102,20 @@ def real_transactions(connection: sa.Connection) -> Iterator[Callable[[], None]]
         if enforced:
             _refuse(_violations(driver) - known)
 
-    sa.event.listen(connection, "begin", _begin)
-    try:
-        yield check
-    finally:
-        sa.event.remove(connection, "begin", _begin)
+    def undo() -> None:
+        if info.pop(_CHECK, None) is None:
+            return
         if driver.in_transaction:
             driver.rollback()
         if enforced:
             _pragma(driver, "foreign_keys=ON")
-        driver.isolation_level = before
+        if mine:
+            driver.isolation_level = before
         if isinstance(pep249, bool):
             driver.autocommit = pep249
+
+    info[_CHECK] = check
+    return undo
 
 
 def _violations(driver: Any) -> frozenset[Any]:
@@ -84,7 +136,6 @@ def _refuse(violations: frozenset[Any]) -> None:
 def _begin(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
         return  # inside autocommit_block()
-    # An application may have its own listener on the engine that begins; it ran before this one.
     if not _driver(connection).in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

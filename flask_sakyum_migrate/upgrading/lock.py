@@ -5,7 +5,8 @@ pooler stands between, and when a revision runs CREATE INDEX CONCURRENTLY:
 
 - PostgreSQL: a transaction-level advisory lock in a transaction of its own, on a connection of its
   own. It is polled: a session that waits inside SQL would keep CREATE INDEX CONCURRENTLY waiting
-  for ever. It works behind a pooler that pools transactions.
+  for ever. It works behind a pooler that pools transactions: who waits has no transaction open,
+  and no setting stays in a session that others get.
 - MySQL and MariaDB: GET_LOCK on the connection of the run, which the server frees only when a
   statement that outlived its client has ended.
 - SQLite: a locked file beside the database, which the system frees with its process.
@@ -19,7 +20,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,9 +30,8 @@ import sqlalchemy as sa
 
 from ..binds import sqlite_file
 from ..errors import DatabaseError, LockTimeoutError
-
-DEFAULT_WAIT = 300.0
-"""Seconds to wait for another run."""
+from ..policy import DEFAULT_WAIT
+from .session import ask, at_checkin, set_up, unprepared
 
 _PATIENCE = 2.0  # seconds before a person is told for whom they wait
 _PAUSE = 0.1  # seconds between two tries
@@ -46,6 +46,9 @@ class Attempt(Protocol):
     def holder(self) -> str:
         """Say who holds it, as far as the database tells."""
 
+    def release(self) -> bool:
+        """Free it; return whether it was held until now."""
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -54,10 +57,12 @@ class Lock:
     :param wait: seconds to wait for another run; 0 fails at once.
     :param on_wait: called with a sentence: after two seconds, about the holder; and at once where
         there is no lock.
+    :param doing: what the holder does to the database, for that sentence.
     """
 
     wait: float = DEFAULT_WAIT
     on_wait: Callable[[str], None] | None = None
+    doing: str = "migrated"
 
     @contextmanager
     def hold(self, connection: sa.Connection, table: str, schema: str | None) -> Iterator[bool]:
@@ -65,7 +70,7 @@ class Lock:
 
         :param connection: that the run will use; nothing is executed on it through SQLAlchemy.
         :param table: the version table, and its ``schema``: two histories in one database do not
-            wait for each other.
+            wait for each other. With ``:`` and a purpose behind it, another lock.
         :returns: False where there is no lock for this kind of database.
         :raises LockTimeoutError: another run held it for all of ``wait``.
         """
@@ -81,6 +86,11 @@ class Lock:
         with opened as attempt:
             self._wait_for(attempt, connection)
             yield True
+            if not attempt.release() and self.on_wait is not None:
+                self.on_wait(
+                    "The session that held the lock ended before the run did, so another run may "
+                    "have begun meanwhile. Compare:  flask db current"
+                )
 
     def _wait_for(self, attempt: Attempt, connection: sa.Connection) -> None:
         url = connection.engine.url.render_as_string(hide_password=True)
@@ -89,14 +99,15 @@ class Lock:
             waited = time.monotonic() - started
             if waited >= self.wait:
                 raise LockTimeoutError(
-                    f"{url} is being migrated by {attempt.holder()}. Waited {waited:.0f} s for it.",
+                    f"{url} is being {self.doing} by {attempt.holder()}. "
+                    f"Waited {waited:.0f} s for it.",
                     "Try again when it is done, or wait longer:  flask db upgrade --lock-wait 600",
                     url=url,
                     holder=attempt.holder(),
                 )
             if waited >= _PATIENCE and not told and self.on_wait is not None:
                 told = True
-                self.on_wait(f"{url} is being migrated by {attempt.holder()}. Waiting for it.")
+                self.on_wait(f"{url} is being {self.doing} by {attempt.holder()}. Waiting for it.")
             time.sleep(_PAUSE)
 
 
@@ -106,9 +117,10 @@ def _digest(name: str) -> bytes:
 
 # ---- PostgreSQL ------------------------------------------------------------------------------
 
+# Everybody may read who has locks; the state of a session only those with rights to it.
 _ORPHANS = """
 SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-AND application_name = '{label}' AND state <> 'idle' AND pid <> {worker}
+AND application_name = '{label}' AND pid IN (SELECT pid FROM pg_locks)
 """
 _HOLDER = """
 SELECT l.pid, a.client_addr, a.xact_start
@@ -117,15 +129,17 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND l.classid::bigint = {high} AND l.objid::bigint = {low}
 """
+# The person's own timeout must not end the transaction that holds the lock.
+_NO_TIMEOUT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 
 class _PostgreSQL:
     """A transaction-level advisory lock on a connection of its own."""
 
-    def __init__(self, own: sa.Connection, name: str, worker: int) -> None:
+    def __init__(self, own: sa.Connection, name: str, begin: Callable[[str], None]) -> None:
         self._own = own
+        self._begin = begin
         self._key = int.from_bytes(_digest(name)[:8], "big", signed=True)
-        self._worker = worker
         self._held = False
         # The application_name of every session that runs under this lock.
         self.label = f"flask-sakyum-migrate {_digest(name).hex()[:12]}"
@@ -133,7 +147,10 @@ class _PostgreSQL:
     def take(self) -> bool:
         if not self._held:
             ((self._held,),) = self._read(f"SELECT pg_try_advisory_xact_lock({self._key})")
-        return self._held and not self._orphans()
+        if not self._held or self._orphans():
+            return False
+        self._begin(self.label)
+        return True
 
     def holder(self) -> str:
         if self._held:
@@ -148,52 +165,58 @@ class _PostgreSQL:
         since = f", since {row.xact_start:%H:%M:%S}" if row.xact_start else ""
         return f"backend pid {row.pid}{where}{since}"
 
+    def accepts(self, setting: str) -> bool:
+        """Tell whether the server has a setting: its version or its system may be without."""
+        try:
+            self._own.exec_driver_sql(f"SET LOCAL {setting}")
+        except sa.exc.DBAPIError:
+            return False
+        finally:
+            self._own.rollback()
+        return True
+
+    def release(self) -> bool:
+        try:
+            self._own.rollback()
+        except sa.exc.DBAPIError:
+            self._own.invalidate()
+            return False
+        return True
+
     def _orphans(self) -> Sequence[Any]:
         # A killed client's statement goes on in its session until the server notices.
-        return self._read(_ORPHANS.format(label=self.label, worker=self._worker))
+        return self._read(_ORPHANS.format(label=self.label))
 
     def _read(self, statement: str) -> Sequence[Any]:
+        self._own.exec_driver_sql(_NO_TIMEOUT)
         # A transaction sees pg_stat_activity as it was at its first look, until this.
         self._own.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
         rows = self._own.exec_driver_sql(statement).all()
-        # Drivers that use the extended protocol leave the portal open, and its snapshot with it,
-        # for which CREATE INDEX CONCURRENTLY would wait. The next statement closes it.
-        self._own.exec_driver_sql(_NO_TIMEOUT)
+        if self._held or rows == [(True,)]:
+            # Drivers that use the extended protocol leave the portal open, and its snapshot with
+            # it, for which CREATE INDEX CONCURRENTLY would wait. The next statement closes it.
+            self._own.exec_driver_sql(_NO_TIMEOUT)
+        else:
+            self._own.rollback()  # a pooler has few sessions: whoever waits must not keep one
         return rows
-
-
-# The person's own timeout must not end the transaction that holds the lock.
-_NO_TIMEOUT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 
 @contextmanager
 def _postgresql(connection: sa.Connection, name: str) -> Iterator[Attempt]:
-    worker = int(_ask(connection, "SELECT pg_backend_pid()"))
-    with connection.engine.connect() as own, own.begin():
-        own.exec_driver_sql(_NO_TIMEOUT)
-        attempt = _PostgreSQL(own, name, worker)
-        version = connection.dialect.server_version_info or (0,)
-        settings = {"application_name": f"'{attempt.label}'"}
-        if version >= (14,):
-            settings["client_connection_check_interval"] = "500"  # milliseconds
-        if connection.in_transaction():  # env.py has begun one, and may have set things up in it
-            settings = {}
-        with _session(connection, settings):
-            yield attempt
+    with ExitStack() as stack:
+        own = stack.enter_context(connection.engine.connect())
+        stack.enter_context(unprepared(own))
 
+        def begin(label: str) -> None:
+            settings = {"application_name": label}
+            if has_check:
+                settings["client_connection_check_interval"] = "500ms"
+            stack.enter_context(set_up(connection, settings))
 
-@contextmanager
-def _session(connection: sa.Connection, settings: dict[str, str]) -> Iterator[None]:
-    """Set up the session of the run; the connection goes back to its pool as it came."""
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
-    for name, value in settings.items():
-        _ask(connection, f"SET {name} = {value}")
-    if settings:
-        driver.commit()
-
-    with _at_checkin(connection, *(f"RESET {name}" for name in settings)):
-        yield
+        attempt = _PostgreSQL(own, name, begin)
+        has_check = attempt.accepts("client_connection_check_interval = '500ms'")
+        stack.callback(attempt.release)
+        yield attempt
 
 
 # ---- MySQL and MariaDB -----------------------------------------------------------------------
@@ -209,13 +232,18 @@ class _MySQL:
         self.name = f"migrate_{_digest(f'{database}.{name}').hex()[:40]}"
 
     def take(self) -> bool:
-        return bool(_ask(self._connection, f"SELECT GET_LOCK('{self.name}', 0)") == 1)
+        return bool(ask(self._connection, f"SELECT GET_LOCK('{self.name}', 0)") == 1)
+
+    def release(self) -> bool:
+        if not self._connection.closed:  # whoever opened it keeps it
+            ask(self._connection, f"SELECT RELEASE_LOCK('{self.name}')")
+        return True
 
     def holder(self) -> str:
-        number = _ask(self._connection, f"SELECT IS_USED_LOCK('{self.name}')")
+        number = ask(self._connection, f"SELECT IS_USED_LOCK('{self.name}')")
         if number is None:
             return "a session that has just ended"
-        host = _ask(
+        host = ask(
             self._connection,
             f"SELECT host FROM information_schema.processlist WHERE id = {int(number)}",  # noqa: S608
         )
@@ -226,49 +254,8 @@ class _MySQL:
 def _mysql(connection: sa.Connection, name: str) -> Iterator[Attempt]:
     attempt = _MySQL(connection, name)
     release = f"SELECT RELEASE_LOCK('{attempt.name}')"
-    with _at_checkin(connection, release):
+    with at_checkin(connection, release):
         yield attempt
-        if not connection.closed:  # whoever opened it keeps it
-            _ask(connection, release)
-
-
-def _ask(connection: sa.Connection, statement: str) -> Any:
-    """Execute on the driver's connection: SQLAlchemy would begin a transaction of its own."""
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
-    cursor = driver.cursor()
-    try:
-        cursor.execute(statement)
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-    finally:
-        cursor.close()
-
-
-@contextmanager
-def _at_checkin(connection: sa.Connection, *statements: str) -> Iterator[None]:
-    """Execute statements as the connection goes back to its pool, before anybody else gets it."""
-    pool = connection.engine.pool
-    driver: Any = connection.connection.dbapi_connection
-    failures: Any = connection.dialect.dbapi
-
-    def at_checkin(closing: Any, record: Any) -> None:
-        if closing is not driver:
-            return
-        try:
-            cursor = driver.cursor()
-            for statement in statements:
-                cursor.execute(statement)
-            cursor.close()
-            driver.commit()
-        except failures.Error as error:  # the server is gone: nobody is to get this one
-            record.invalidate(error)
-
-    sa.event.listen(pool, "checkin", at_checkin)
-    try:
-        yield
-    finally:
-        sa.event.remove(pool, "checkin", at_checkin)
 
 
 # ---- SQLite ----------------------------------------------------------------------------------
@@ -314,10 +301,12 @@ class _File:
         except (OSError, ValueError, KeyError):
             return "another process"
 
-    def release(self) -> None:
+    def release(self) -> bool:
         if self._descriptor is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
+            self._descriptor = None
+        return True
 
 
 def _lock_file(descriptor: int) -> None:
@@ -336,7 +325,7 @@ def _sqlite(connection: sa.Connection, name: str) -> AbstractContextManager[Atte
     path = sqlite_file(connection.engine)
     if path is None:
         return None  # in memory: nobody else has it
-    return _locked_file(Path(f"{path}.migrate-lock"))
+    return _locked_file(Path(f"{path}.{name.partition(':')[2] or 'migrate'}-lock"))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("MIGRATE_BENCH_CACHE", REPOSITORY / ".cache" / "bench")).absolute()
 PACKAGE = "flask_sakyum_migrate"
 
-_SQLALCHEMY = ("SQLAlchemy>=2.0,<2.1", "psycopg2-binary")
+_SQLALCHEMY = ("SQLAlchemy>=2.0,<2.1", "psycopg2-binary", "PyMySQL")
 _FLASK = ("Flask", "Flask-SQLAlchemy", *_SQLALCHEMY)
 _BIN = "Scripts" if os.name == "nt" else "bin"
 

@@ -64,6 +64,7 @@ _EXTENSION: Commands = {
     "heads": ("flask", "db", "heads"),
     "head": ("flask", "db", "upgrade"),
     "empty": ("flask", "db", "upgrade"),
+    "base": ("flask", "db", "downgrade", "base"),
 }
 _COMMANDS: dict[Peer, Commands] = {
     peers.BASE: _BASE,
@@ -76,12 +77,14 @@ _COMMANDS: dict[Peer, Commands] = {
         "heads": ("alembic", "heads"),
         "head": ("alembic", "upgrade", "head"),
         "empty": ("alembic", "upgrade", "head"),
+        "base": ("alembic", "downgrade", "base"),
     },
     peers.DJANGO: {
         "ping": ("python", "manage.py", "ping"),
         "showmigrations": ("python", "manage.py", "showmigrations"),
         "head": ("python", "manage.py", "migrate"),
         "empty": ("python", "manage.py", "migrate"),
+        "base": ("python", "manage.py", "migrate", "bench", "zero"),
     },
 }
 

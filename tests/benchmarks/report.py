@@ -22,6 +22,7 @@ _TITLES = {
     "heads": "`heads`",
     "head": "`upgrade` when already at head",
     "empty": "`upgrade` from empty",
+    "base": "`downgrade` to base",
 }
 _ABOUT = """\
 Whole processes that took turns; medians. *ping* loads the application, connects and reads the
@@ -39,18 +40,18 @@ class Machine:
     load: float
     versions: dict[str, str]
     no_pyc: bool
-    is_server: bool
 
 
 @dataclass(frozen=True)
 class Group:
-    """The commands that took turns with each other: one measure at one size.
+    """The commands that took turns with each other: one measure at one size on one database.
 
     :param missing: the tools that have no such command.
     """
 
     name: str
     size: int
+    database: str
     cases: list[Case]
     missing: list[str]
 
@@ -65,6 +66,7 @@ class Row:
 
     measure: str
     revisions: int
+    database: str
     tool: str
     runs: int
     whole: float
@@ -132,6 +134,7 @@ def _row(group: Group, case: Case, yardstick: Case | None) -> Row:
     return Row(
         measure=group.name,
         revisions=group.size,
+        database=group.database,
         tool=case.tool,
         runs=len(walls),
         whole=median(walls),
@@ -202,19 +205,21 @@ def _start_table(group: Group) -> str:
 
 def _table(groups: list[Group]) -> str:
     lines = [
-        "| revisions | tool | n | whole ms (range) | x | over ping ms (fastest) | x | CPU ms |",
-        "|---|---|---|---|---|---|---|---|",
+        "| revisions | database | tool | n | whole ms (range) | x | over ping ms (fastest) | x "
+        "| CPU ms |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for group in groups:
         lines += [_line(row) for row in rows(group)]
         for tool in group.missing:
-            lines.append(f"| {group.size} | {tool} | | no such command | | | | |")
+            where = f"{group.size} | {group.database}"
+            lines.append(f"| {where} | {tool} | | no such command | | | | |")
     return "\n".join(lines) + "\n"
 
 
 def _line(row: Row) -> str:
     return (
-        f"| {row.revisions} | {row.tool} | {row.runs} "
+        f"| {row.revisions} | {row.database} | {row.tool} | {row.runs} "
         f"| {row.whole:.0f} ({row.least:.0f}-{row.most:.0f}) | {_text(row.whole_x, '.2f')} "
         f"| {_over(row)} | {_text(row.over_ping_x, '.2f')} | {row.cpu:.0f} |"
     )
@@ -237,11 +242,10 @@ def _heading(machine: Machine) -> str:
     versions = [f"{name} {known[name.lower()]}" for name in names if name.lower() in known]
     where = _platform()
     pyc = "no pyc of the revisions" if machine.no_pyc else "pyc warm"
-    database = "PostgreSQL" if machine.is_server else "SQLite"
     return (
         f"# Migration tools side by side\n\n"
         f"{where['python']}, {where['system']}, {where['cpus']} CPUs, "
-        f"load {machine.load:.1f} before. {database}, {pyc}. {', '.join(versions)}.\n\n{_ABOUT}"
+        f"load {machine.load:.1f} before. {pyc}. {', '.join(versions)}.\n\n{_ABOUT}"
     )
 
 
@@ -255,4 +259,10 @@ def _platform() -> dict[str, str]:
 
 def _runs(group: Group, case: Case) -> dict[str, object]:
     timed = [{"wall": run.wall, "cpu": run.cpu} for run in case.runs]
-    return {"measure": group.name, "revisions": group.size, "tool": case.tool, "runs": timed}
+    return {
+        "measure": group.name,
+        "revisions": group.size,
+        "database": group.database,
+        "tool": case.tool,
+        "runs": timed,
+    }

@@ -2,8 +2,8 @@
 
 ``python tests/benchmarks/run.py --sizes 100 1000 5000 --rounds 7``. The first run makes the virtual
 environments, which takes a minute. Not a part of the test suite. The tools take turns round by
-round; each run is checked to have done its work. With ``--url`` the database named there is
-emptied many times: give it one of its own.
+round; each run is checked to have done its work. With ``--url`` the databases named there are
+emptied many times: give it some of its own, ``--url sqlite postgresql://... mysql+pymysql://...``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.benchmarks import peers, projects, report
-from tests.benchmarks.databases import Database
+from tests.benchmarks.databases import NAMES, Database, backend
 from tests.benchmarks.history import steps
 from tests.benchmarks.peers import Peer
 from tests.benchmarks.projects import Project
 from tests.benchmarks.report import Group
 from tests.benchmarks.timing import Case, Run, WrongResultError, measure, say
 
-MEASURES = ("startup", "other", "current", "heads", "head", "empty")
+MEASURES = ("startup", "other", "current", "heads", "head", "empty", "base")
 SLOW = 5000
 
 
@@ -40,7 +40,7 @@ class Options:
     only: list[str]
     peers: list[Peer]
     no_pyc: bool
-    url: str | None
+    url: list[str]
     json: Path | None
 
 
@@ -51,31 +51,39 @@ def main() -> None:
     for peer in options.peers:
         peers.environment(peer)
     database = Database(peers.environment(peers.BASE))
-    groups = [group for size in options.sizes for group in _measure_size(options, size, database)]
-    machine = report.Machine(load, _versions(options.peers), options.no_pyc, bool(options.url))
+    groups = [
+        group
+        for size in options.sizes
+        for url in options.url
+        for group in _measure_size(options, size, url, database)
+    ]
+    machine = report.Machine(load, _versions(options.peers), options.no_pyc)
     sys.stdout.write(report.markdown(groups, machine))
     if options.json:
         options.json.write_text(json.dumps(report.numbers(groups, machine), indent=1), "utf-8")
 
 
-def _measure_size(options: Options, size: int, database: Database) -> list[Group]:
-    say(f"{size} revisions: writing the projects")
+def _measure_size(options: Options, size: int, url: str, database: Database) -> list[Group]:
+    where = NAMES[backend(url)]
+    say(f"{size} revisions, {where}: writing the projects")
     made = [
-        projects.write(peers.environment(peer), size, options.url)
+        projects.write(peers.environment(peer), size, None if url == "sqlite" else url)
         for peer in (peers.BASE, *options.peers)
+        if not (peer is peers.DJANGO and backend(url) == "mysql")  # it has no driver for it here
     ]
     os.sync()
     found = []
     for name in options.only:
-        if name == "startup" and (size != options.sizes[0] or options.no_pyc):
-            continue  # it does not depend on the revisions
+        again = size != options.sizes[0] or url != options.url[0]
+        if name == "startup" and (again or options.no_pyc):
+            continue  # it does not depend on the revisions, nor on the database
         cases = _cases(name, made, database, options)
         rounds = options.slow_rounds if _is_slow(name, size) else options.rounds
-        say(f"{size} revisions: {name}, {rounds} rounds of {len(cases)} commands")
+        say(f"{size} revisions, {where}: {name}, {rounds} rounds of {len(cases)} commands")
         if not _is_slow(name, size):
             _warm_up(cases)
         measure(cases, rounds)
-        found.append(Group(name, size, cases, _missing(name, made)))
+        found.append(Group(name, size, where, cases, _missing(name, made)))
     return found
 
 
@@ -87,7 +95,7 @@ def _missing(name: str, made: list[Project]) -> list[str]:
 
 
 def _is_slow(name: str, size: int) -> bool:
-    return name == "empty" and size >= SLOW
+    return name in ("empty", "base") and size >= SLOW
 
 
 def _warm_up(cases: list[Case]) -> None:
@@ -126,8 +134,7 @@ def _prepare(
     command: str, group: str, project: Project, database: Database, options: Options
 ) -> Callable[[], None]:
     """Return what is done before each run of a command, outside of its time."""
-    full_always = group != "empty"
-    if full_always and group != "startup":
+    if group not in ("startup", "empty", "base"):
         database.fill(project)
 
     def prepare() -> None:
@@ -135,7 +142,7 @@ def _prepare(
             project.forget_pyc()
         if command == "empty":
             database.clear(project)
-        elif not full_always:
+        elif group in ("empty", "base"):
             database.fill(project)
 
     return prepare
@@ -162,6 +169,8 @@ def _verify(command: str, project: Project, database: Database, run: Run) -> Non
         worked = worked and "Running upgrade" not in run.output
     if command == "empty":
         worked = database.at_head(project)
+    if command == "base":
+        worked = database.at_base(project)
     if not worked:
         raise WrongResultError(f"{project.peer.name}: {command} wrote:\n{run.output[-2000:]}")
 
@@ -178,17 +187,29 @@ def _options() -> Options:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
-        "--slow-rounds", type=int, default=1, help=f"of 'empty' from {SLOW} revisions on"
+        "--slow-rounds", type=int, default=1, help=f"of 'empty' and 'base' from {SLOW} on"
     )
     parser.add_argument("--only", type=_names(MEASURES), default=list(MEASURES))
     parser.add_argument("--peers", type=_names([peer.name for peer in peers.PEERS]))
     parser.add_argument(
         "--no-pyc", action="store_true", help="with the revisions not compiled, as in a container"
     )
-    parser.add_argument("--url", help="a PostgreSQL database to use (and empty) instead of SQLite")
+    parser.add_argument(
+        "--url",
+        type=_database,
+        nargs="+",
+        default=["sqlite"],
+        help="databases to use (and empty): sqlite, or the URL of one in PostgreSQL or MariaDB",
+    )
     parser.add_argument("--json", type=Path, help="write all numbers to this file, too")
     asked = vars(parser.parse_args())
     return Options(**asked | {"peers": _chosen_peers(asked["peers"])})
+
+
+def _database(text: str) -> str:
+    if backend(text) not in NAMES:
+        raise argparse.ArgumentTypeError(f"{text} is no URL of {', '.join(NAMES.values())}")
+    return text
 
 
 def _chosen_peers(names: list[str] | None) -> list[Peer]:

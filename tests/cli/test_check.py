@@ -42,7 +42,7 @@ def test_a_database_that_is_behind(line: Project, url: str) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         f"Error: {url} is at bb22, 1 revision behind head cc33 (make cc33).\n"
-        "Run:  flask db upgrade\n"
+        "Run:  flask db upgrade   (or both at once:  flask db migrate --upgrade)\n"
     )
 
 
@@ -59,6 +59,6 @@ def test_both_binds(two: Project) -> None:
     result = two.flask("check")
     assert "'log'" in result.stdout
     assert "'user'" in result.stdout
-    two.flask("migrate", "-m", "all")
+    two.flask("migrate", "-m", "all", "--allow-drop")
     two.flask("upgrade")
     assert two.flask("check").exit_code == 0

@@ -17,6 +17,8 @@ from .conftest import APP, add_revision, rows, run_flask
 COMMANDS = [
     "init", "migrate", "revision", "edit", "merge", "upgrade", "downgrade", "stamp",
     "ensure-version", "current", "history", "heads", "branches", "show", "check", "list-templates",
+    "update", "baseline", "resolve", "prepare", "seed", "runs", "status", "dump", "load", "clean",
+    "reset", "shell",
 ]  # fmt: skip
 
 

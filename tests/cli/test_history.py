@@ -133,3 +133,16 @@ def test_dependencies(project: Project) -> None:
     add_revision(project, "aa11")
     add_revision(project, "xx11", depends="aa11")
     assert "<base> (aa11) -> xx11 (head), make xx11\n" in project.flask("history").stdout
+
+
+def test_a_drawing(fork: Project) -> None:
+    fork.flask("upgrade", "aa11")
+    result = fork.flask("history", "--graph")
+    assert result.exit_code == 0
+    first, *_, last = result.stdout.splitlines()
+    assert first.startswith("* ")
+    assert "(pending)" in first
+    assert last == "* aa11 make aa11"
+    drawn = fork.flask("history", "--format", "mermaid").stdout
+    assert drawn.startswith("flowchart BT\n")
+    assert '  r_aa11["aa11<br>make aa11"]:::applied\n' in drawn

@@ -19,7 +19,7 @@ def test_it_writes_a_file_and_prints_its_path(project: Project) -> None:
     assert path.name.endswith("-aa11_add_user.py")
     assert 'op.create_table("user"' in path.read_text().replace("'", '"')
     assert result.stderr == (
-        "Detected added table 'user'\n"
+        "  + table user\n"
         "Wrote revision aa11 (add user), after base.\n"
         "Read the file, then:  flask db upgrade\n"
     )
@@ -47,7 +47,7 @@ def test_a_database_that_is_behind_is_not_compared(line: Project, url: str, tmp_
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         f"Error: {url} is at aa11, 2 revisions behind head cc33 (add two, make cc33).\n"
-        "Run:  flask db upgrade\n"
+        "Run:  flask db upgrade   (or both at once:  flask db migrate --upgrade)\n"
     )
     assert snapshot(tmp_path) == before
 
@@ -62,7 +62,7 @@ def test_two_heads_are_named(fork: Project) -> None:
 
 def test_each_bind_has_its_functions(two: Project) -> None:
     two.flask("upgrade")
-    result = two.flask("migrate", "-m", "add all")
+    result = two.flask("migrate", "-m", "add all", "--allow-drop")
     assert result.exit_code == 0
     text = Path(result.stdout.rstrip("\n")).read_text()
     assert "def upgrade() -> None:" in text
@@ -72,7 +72,7 @@ def test_each_bind_has_its_functions(two: Project) -> None:
 
 def test_only_one_bind(two: Project) -> None:
     two.flask("upgrade")
-    result = two.flask("migrate", "-m", "add log", "--bind", "logs")
+    result = two.flask("migrate", "-m", "add log", "--bind", "logs", "--allow-drop")
     assert result.exit_code == 0
     text = Path(result.stdout.rstrip("\n")).read_text()
     assert "def upgrade_logs() -> None:" in text
@@ -83,7 +83,7 @@ def test_the_options_of_revision(line: Project, tmp_path: Path) -> None:
     line.flask("upgrade", "cc33")
     result = line.flask(
         "migrate", "-m", "add user", "--rev-id", "dd44", "--branch-label", "people",
-        "--head", "cc33", "--depends-on", "aa11",
+        "--head", "cc33", "--depends-on", "aa11", "--allow-drop",
     )  # fmt: skip
     text = Path(result.stdout.rstrip("\n")).read_text().replace("'", '"')
     assert 'revision = "dd44"' in text
@@ -108,13 +108,20 @@ def test_sql_is_refused_as_well_while_a_revision_is_pending(line: Project) -> No
     assert result.stderr.startswith("Error: ")
 
 
-def test_without_a_message(project: Project) -> None:
+def test_without_a_message_it_is_made_of_the_changes(project: Project) -> None:
     result = project.flask("migrate", "--rev-id", "aa11")
     assert result.exit_code == 0
-    assert Path(result.stdout.rstrip("\n")).is_file()
+    assert Path(result.stdout.rstrip("\n")).name.endswith("-aa11_add_user.py")
+    assert "Wrote revision aa11 (add user), after base." in result.stderr
 
 
-def test_an_application_that_logs_gets_each_line_once(project: Project) -> None:
+def test_what_alembic_says_is_shown_once_when_asked_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = project.flask("migrate", "-m", "add user")
+    assert "Detected" not in result.stderr
+    Path(result.stdout.rstrip("\n")).unlink()
+    monkeypatch.setenv("FLASK_DB_VERBOSE", "1")
     result = project.flask("migrate", "-m", "add user")
     assert result.stderr.count("Detected added table") == 1
 
@@ -123,7 +130,7 @@ def test_an_application_that_logs_gets_each_line_once(project: Project) -> None:
 def test_up_down_up(project: Project, down: str) -> None:
     add_revision(project, down)
     project.flask("upgrade")
-    project.flask("migrate", "-m", "add user", "--rev-id", "bb22")
+    project.flask("migrate", "-m", "add user", "--rev-id", "bb22", "--allow-drop")
     for _ in range(2):
         assert project.flask("upgrade").exit_code == 0
         assert project.tables() == {"user", "alembic_version"}

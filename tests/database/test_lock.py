@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_sakyum_migrate import ConfigError
-from flask_sakyum_migrate.upgrading.lock import Lock, _digest
+from flask_sakyum_migrate import ConfigError, LockTimeoutError
+from flask_sakyum_migrate.upgrading.lock import Lock, _digest, _MySQL
 from tests.conftest import DatabaseMaker, Project, ProjectMaker
 
 APP = """
@@ -232,7 +233,8 @@ def test_it_waits_says_for_whom_and_goes_on(held: Any) -> None:
 
     from dataclasses import replace
 
-    result = replace(project.repository, on_wait=heard).upgrade()
+    repository = project.repository
+    result = replace(repository, policy=replace(repository.policy, say=heard)).upgrade()
     assert len(result.steps) == 1
     (text,) = said
     assert text.endswith("Waiting for it.") and "is being migrated by" in text
@@ -257,11 +259,11 @@ def test_another_version_table_is_another_history(held: Any) -> None:
 
 
 def test_a_setting_for_the_wait(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert project.repository.lock_wait == 300
+    assert project.repository.policy.lock_wait == 300
     monkeypatch.setenv("MIGRATE_LOCK_WAIT", "7")
-    assert project.repository.lock_wait == 7
+    assert project.repository.policy.lock_wait == 7
     project.app.config["MIGRATE_LOCK_WAIT"] = 5
-    assert project.repository.lock_wait == 5
+    assert project.repository.policy.lock_wait == 5
     for wrong in ("soon", -1, "nan"):
         project.app.config["MIGRATE_LOCK_WAIT"] = wrong
         with pytest.raises(ConfigError, match="has to be a number of seconds"):
@@ -337,6 +339,105 @@ def test_a_server_that_goes_away_in_the_middle(
     assert "upgrade of r000 (counter) failed" in result.stderr
     with project.engine().connect() as connection:  # the pool gives a working one
         assert connection.exec_driver_sql("SHOW application_name").scalar() == ""
+
+
+@pytest.fixture
+def plain_role(make_database: DatabaseMaker) -> Iterator[tuple[sa.Engine, sa.Engine]]:
+    """Engines to one database: of its owner, and of a role that has no rights to look at it."""
+    url = make_database("postgresql")
+    owner = sa.create_engine(url, poolclass=sa.NullPool)
+    name = f"plain_{os.getpid()}"
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'plain'")
+    plain = sa.create_engine(
+        sa.make_url(url).set(username=name, password="plain"), poolclass=sa.NullPool
+    )
+    yield owner, plain
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {name}")
+
+
+def test_a_role_that_may_not_look_at_others(plain_role: tuple[sa.Engine, sa.Engine]) -> None:
+    """It sees their sessions without what they do, so it asks who has locks."""
+    owner, plain = plain_role
+    label = f"flask-sakyum-migrate {_digest('.alembic_version').hex()[:12]}"
+    held = Lock(0).hold
+    with owner.connect() as other:
+        other.exec_driver_sql(f"SET application_name = '{label}'")
+        pid = other.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with plain.connect() as mine, pytest.raises(LockTimeoutError) as caught:
+            held(mine, "alembic_version", None).__enter__()
+        assert f"by a statement whose client is gone (backend pid {pid})." in str(caught.value)
+        other.commit()  # idle now: nothing of it can change the database any more
+        with plain.connect() as mine, held(mine, "alembic_version", None):
+            pass
+    with owner.connect() as other, held(other, "alembic_version", None):
+        with plain.connect() as mine, pytest.raises(LockTimeoutError) as caught:
+            held(mine, "alembic_version", None).__enter__()
+        assert re.search(r"is being migrated by backend pid \d+\. Waited", str(caught.value))
+
+
+def test_names_that_are_longer_than_a_lock_of_mysql(make_database: DatabaseMaker) -> None:
+    """64 characters for the name of a lock, and as many for a database and for a table."""
+    short = make_database("mariadb")
+    name, table = "d" * 64, "t" * 64
+    admin = sa.create_engine(short, poolclass=sa.NullPool)
+    engine = sa.create_engine(sa.make_url(short).set(database=name), poolclass=sa.NullPool)
+    with admin.begin() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        lock = Lock(0).hold
+        with engine.connect() as first, engine.connect() as second, lock(first, table, None):
+            assert len(_MySQL(first, f".{table}").name) < 64  # MariaDB itself takes more
+            with pytest.raises(LockTimeoutError):
+                lock(second, table, None).__enter__()
+            with lock(second, table[:-1], None):
+                pass
+    finally:
+        with admin.begin() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+def test_a_lock_that_is_lost_is_told(
+    make_project: ProjectMaker, make_database: DatabaseMaker
+) -> None:
+    project = make_project(make_database("postgresql"))
+    others = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    mine = "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    project.write("r000.py", FIRST.replace("INSERT INTO counter VALUES (0)", f"{others} {mine}"))
+    result = project.flask("upgrade")
+    assert result.exit_code == 0, result.stderr
+    assert "The session that held the lock ended before the run did" in result.stderr
+    assert "counter" in project.tables()
+
+
+LABELLED = """
+    bind = op.get_bind()
+    with op.get_context().autocommit_block():
+        assert bind.exec_driver_sql("SHOW application_name").scalar().startswith("flask-sak")
+    assert bind.exec_driver_sql("SHOW application_name").scalar().startswith("flask-sak")
+    assert bind.exec_driver_sql("SHOW client_connection_check_interval").scalar() == "500ms"
+"""
+
+
+@pytest.mark.parametrize("env", ["ours", "own", "begun"])
+def test_the_session_of_a_run_has_a_name(
+    make_project: ProjectMaker, make_database: DatabaseMaker, env: str
+) -> None:
+    project = make_project(make_database("postgresql"))
+    body = LABELLED
+    if env != "ours":
+        (project.path / "migrations" / "env.py").write_text(CUSTOM_ENV)
+    if env == "begun":  # a transaction of its own: there are no blocks in it
+        begun = CUSTOM_ENV.replace("db.engine.connect()", "db.engine.begin()")
+        (project.path / "migrations" / "env.py").write_text(begun)
+        body = LABELLED.replace("with op.get_context().autocommit_block()", "if True")
+    project.write("r000.py", FIRST.replace("def upgrade():", f"def upgrade():{body}"))
+    result = project.flask("upgrade")
+    assert result.exit_code == 0, result.stderr
+    with project.engine().connect() as connection:
+        assert connection.exec_driver_sql("SHOW application_name").scalar() == ""
+        assert connection.exec_driver_sql("SHOW client_connection_check_interval").scalar() == "0"
 
 
 def test_a_statement_that_outlived_its_client_is_waited_for(

@@ -378,7 +378,7 @@ def test_a_row_that_no_file_has() -> None:
         with pytest.raises(HistoryError) as caught:
             ask(["aa11", "9f1c"])
         assert caught.value.message == (
-            "The database is at revision 9f1c, which no revision file has."
+            "The database is at revision 9f1c, which no file in the migrations folder has."
         )
         assert caught.value.revisions == ("9f1c",)
 

@@ -1,54 +1,45 @@
-"""New revision files: from the differences between models and databases, empty, or a merge."""
+"""Write revision files: with changes, empty, or a merge."""
 
 from __future__ import annotations
 
 import io
-import textwrap
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from alembic import util
-from alembic.autogenerate import RevisionContext, render_python_code
+from alembic.autogenerate import RevisionContext
 from alembic.config import Config
 from alembic.operations.ops import MigrationScript
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 
-from .errors import ConfigError, DatabaseBehindError, HistoryError
-from .results import CheckResult, NewRevision
-from .revisions import Graph
-from .runtime.environment import StepFunction
-from .runtime.run import is_empty
+from ..errors import ConfigError, HistoryError
+from ..results import NewRevision
+from ..revisions import Graph, Header
+from ..runtime.run import is_empty
+from ..runtime.scripts import writing_to
+from .pipeline import Pipeline
+from .proofreading import proofread
+from .report import slug
 
 
-def comparison(context: RevisionContext, graph: Graph) -> StepFunction:
-    """Make the function that compares one database with its models, inside the environment.
+def revision_context(
+    config: Config, script: ScriptDirectory, pipeline: Pipeline | None = None, **arguments: Any
+) -> RevisionContext:
+    """Collect what Alembic needs for a new revision; missing arguments are its defaults.
 
-    Where only ``revision_environment`` asks for the environment, nothing is compared.
+    :param pipeline: edits the differences of each bind.
     """
-
-    def fn(heads: tuple[str, ...], migration_context: MigrationContext) -> list[Any]:
-        if not context.command_args["autogenerate"]:
-            context.run_no_autogenerate(heads, migration_context)
-            return []
-        if graph.ancestors(graph.known(heads)) != set(graph.nodes):
-            raise _behind(graph, heads, migration_context)
-        context.run_autogenerate(heads, migration_context)
-        return []
-
-    return fn
-
-
-def revision_context(config: Config, script: ScriptDirectory, **arguments: Any) -> RevisionContext:
-    """Collect what Alembic needs for a new revision; missing arguments are its defaults."""
     defaults: dict[str, Any] = {
         "message": None, "autogenerate": False, "sql": False, "head": "head", "splice": False,
         "branch_label": None, "version_path": None, "rev_id": None, "depends_on": None,
     }  # fmt: skip
     arguments["message"] = in_docstring(arguments.get("message"))
-    return RevisionContext(config, script, defaults | arguments)
+    return RevisionContext(config, script, defaults | arguments, pipeline)
 
 
 def in_docstring(message: str | None) -> str | None:
@@ -57,16 +48,6 @@ def in_docstring(message: str | None) -> str | None:
         return None
     text = message.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return text[:-1] + '\\"' if text.endswith('"') and not text.endswith('\\"') else text
-
-
-def run_options(context: RevisionContext) -> dict[str, Any]:
-    """Return what the environment is run with for a new revision: nothing is changed by it."""
-    return {
-        "dont_mutate": True,
-        "template_args": context.template_args,
-        "revision_context": context,
-        "as_sql": bool(context.command_args["sql"]),
-    }
 
 
 def check_names(graph: Graph, rev_id: str | None, label: str | None) -> None:
@@ -91,19 +72,84 @@ def check_names(graph: Graph, rev_id: str | None, label: str | None) -> None:
         )
 
 
-def write(context: RevisionContext, tokens: str) -> list[NewRevision]:
+def write(
+    context: RevisionContext,
+    tokens: str,
+    lines: Sequence[str] = (),
+    *,
+    headers: Iterable[Header] = (),
+    dry_run: bool = False,
+) -> list[NewRevision]:
     """Write the revision files; those without changes, when changes were asked for, are left out.
 
     :param tokens: the text of script.py.mako, which has to have a place for each bind's changes.
+    :param lines: one for each change: what the message is made of when nobody gave one.
+    :param headers: of the revision files that are there.
+    :param dry_run: return what would be written, with its text, and write nothing.
+    :raises ConfigError: a file cannot be written, or would not run.
     """
     revisions = context.generated_revisions
     if context.command_args["autogenerate"]:
         revisions[:] = [one for one in revisions if not is_empty(one)]
         for one in revisions:
             _check_tokens(one, tokens)
+            if one.message is None:
+                one.message = in_docstring(slug(lines) or None)
+    rehearsed = _rehearse(context, list(headers))
+    if dry_run:
+        return rehearsed
     with writing(Path(context.script_directory.dir)):
         made = list(context.generate_scripts())
     return [new_revision(script) for script in made if script is not None]
+
+
+def _rehearse(context: RevisionContext, headers: Sequence[Header]) -> list[NewRevision]:
+    """Write the revision files to a temporary folder, read them and return them as if in place.
+
+    :raises ConfigError: one would not run.
+    """
+    real, revisions = context.script_directory, context.generated_revisions
+    places = [one.version_path for one in revisions]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        context.script_directory = writing_to(folder, real, headers)
+        for one in revisions:
+            one.version_path = None
+        try:
+            with writing(Path(real.dir)), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they come when the file is written in place
+                made = list(context.generate_scripts())
+        except Exception:  # Alembic runs what it has written
+            _proofread_all(folder)
+            raise
+        finally:
+            context.script_directory = real
+            for one, place in zip(revisions, places, strict=True):
+                one.version_path = place
+        _proofread_all(folder)
+        return [
+            _in_place(script, place, real, folder)
+            for script, place in zip(made, places, strict=True)
+            if script is not None
+        ]
+
+
+def _proofread_all(folder: Path) -> None:
+    for path in folder.rglob("*.py"):
+        proofread(path.read_text("utf-8"), str(path.relative_to(folder)))
+
+
+def _in_place(
+    script: Script, place: str | None, real: ScriptDirectory, folder: Path
+) -> NewRevision:
+    """Describe a rehearsed revision as what would be written."""
+    made = new_revision(script)
+    known = real.version_locations or [str(Path(real.dir, "versions"))]
+    if place is None and len(known) > 1 and made.down:
+        above = real.get_revision(made.down[0])
+        place = str(Path(above.path).parent)
+    path = Path(place or known[0]) / made.path.resolve().relative_to(folder.resolve())
+    return replace(made, path=path, text=made.path.read_text("utf-8"))
 
 
 def merge(
@@ -152,25 +198,6 @@ def new_revision(script: Script) -> NewRevision:
     return NewRevision(script.revision, Path(script.path), script.doc, parents)
 
 
-def check_result(context: RevisionContext) -> CheckResult:
-    """Put what a comparison found into data."""
-    differences: list[Any] = []
-    operations: list[str] = []
-    for script in context.generated_revisions:
-        for ops in script.upgrade_ops_list:
-            differences.extend(ops.as_diffs())
-            if not ops.is_empty():
-                operations.extend(_code(ops))
-    return CheckResult(tuple(differences), tuple(operations))
-
-
-def _code(ops: Any) -> list[str]:
-    """Render operations as the lines of code of a revision."""
-    code = textwrap.dedent("    " + render_python_code(ops))
-    lines = [line.rstrip() for line in code.splitlines()]
-    return [line for line in lines if line and not line.startswith("# ###")]
-
-
 def _check_tokens(script: MigrationScript, template: str) -> None:
     for ops in script.upgrade_ops_list:
         token = str(ops.upgrade_token)
@@ -181,17 +208,3 @@ def _check_tokens(script: MigrationScript, template: str) -> None:
                 "Take the script.py.mako of a new folder:  flask db -d new_migrations init",
                 token=token,
             )
-
-
-def _behind(graph: Graph, heads: tuple[str, ...], context: MigrationContext) -> DatabaseBehindError:
-    assert context.connection is not None
-    url = context.connection.engine.url.render_as_string(hide_password=True)
-    pending = graph.pending(heads)
-    names = ", ".join(node.message for node in pending[:5]) + (", ..." if len(pending) > 5 else "")
-    count = f"{len(pending)} revision{'s' if len(pending) > 1 else ''}"
-    tops = ", ".join(node.id for node in graph.effective_heads)
-    return DatabaseBehindError(
-        f"{url} is at {', '.join(heads) or 'no revision'}, {count} behind head {tops} ({names}).",
-        "Run:  flask db upgrade",
-        pending=tuple(node.id for node in pending),
-    )

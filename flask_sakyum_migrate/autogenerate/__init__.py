@@ -1,0 +1,21 @@
+"""From what differs between models and databases to a safe revision file."""
+
+from .comparing import check_result, comparison, pipeline, run_options
+from .files import check_names, merge, revision_context, write
+from .rendering import render_item
+from .seeing import configuring
+from .unimported import refuse_empty
+
+__all__ = [
+    "check_names",
+    "check_result",
+    "comparison",
+    "configuring",
+    "merge",
+    "pipeline",
+    "refuse_empty",
+    "render_item",
+    "revision_context",
+    "run_options",
+    "write",
+]

@@ -1,0 +1,168 @@
+"""Compare the databases with the models, inside the environment."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import RevisionContext, render_python_code
+from alembic.runtime.migration import MigrationContext
+
+from ..errors import DatabaseBehindError
+from ..results import CheckResult
+from ..revisions import Graph
+from ..runtime.steps import StepFunction
+from ..wishes import Wishes
+from . import drops, long_names, mysql, not_null, ordering, renames, seeing, types
+from .pipeline import Pipeline
+from .rendering import render_item
+
+# In this order. A unit may count on what the ones before it did. Renames are the first: what is
+# left of the differences when they are known is found by comparing anew.
+_TO_WRITE = (
+    drops.leave_alone,
+    drops.refuse_most,
+    long_names.refuse,
+    *seeing.UNITS,
+    mysql.step_aside,
+    ordering.order,
+    mysql.keep_indexes,
+    types.mark,
+)
+_BACK = (
+    *seeing.BACK,
+    ordering.order,
+    mysql.keep_indexes,
+    not_null.fill_back,
+    types.mark,
+)
+_TO_CHECK = (renames.follow_models, drops.leave_alone, *seeing.UNITS)
+
+
+def pipeline(
+    wishes: Wishes,
+    graph: Graph,
+    *,
+    writing: bool,
+    ask: Callable[[Any], Any] | None = None,
+) -> Pipeline:
+    """Make what edits the differences before they are written, or reported.
+
+    :param writing: they become a revision, so what cannot be decided stops it.
+    :param ask: answers the questions of the units; None: nobody is asked.
+    """
+
+    def history() -> str:
+        paths = [Path(node.path) for node in graph.nodes.values()]
+        return "\n".join(path.read_text("utf-8", errors="replace") for path in paths)
+
+    if not writing:
+        return Pipeline((*_TO_CHECK, seeing.Enums(), seeing.make_schemas), wishes, history)
+    renaming, enums = renames.Renames(wishes), seeing.Enums(wishes)
+    filling = not_null.NotNull(wishes)
+    units = (renaming, *_TO_WRITE, filling, types.mark, enums, seeing.make_schemas)
+    last = [renaming.finish, filling.finish, enums.finish]
+    return Pipeline(units, wishes, history, ask, last, _BACK)
+
+
+def comparison(
+    context: RevisionContext,
+    graph: Graph,
+    refuse: Callable[[MigrationContext], None],
+    *,
+    anywhere: bool = False,
+) -> StepFunction:
+    """Make the function that compares one database with its models, inside the environment.
+
+    Where only ``revision_environment`` asks for the environment, nothing is compared. What is
+    compared goes through the units of the pipeline before the application's own hook sees it.
+
+    :param refuse: raises where the models cannot be right.
+    :param anywhere: compare whatever revision the database is at.
+    """
+
+    def fn(heads: tuple[str, ...], migration_context: MigrationContext) -> list[Any]:
+        if not context.command_args["autogenerate"]:
+            context.run_no_autogenerate(heads, migration_context)
+            return []
+        if anywhere:
+            heads = tuple(node.id for node in graph.heads)
+        elif graph.ancestors(graph.known(heads)) != set(graph.nodes) or (
+            not graph.nodes and _tables_of_models(migration_context)
+        ):
+            raise _behind(graph, heads, migration_context)
+        refuse(migration_context)
+        context.run_autogenerate(heads, migration_context)
+        return []
+
+    return fn
+
+
+def run_options(context: RevisionContext) -> dict[str, Any]:
+    """Return what the environment is run with for a new revision: nothing is changed by it."""
+    return {
+        "dont_mutate": True,
+        "template_args": context.template_args,
+        "revision_context": context,
+        "as_sql": bool(context.command_args["sql"]),
+    }
+
+
+def check_result(context: RevisionContext) -> CheckResult:
+    """Put what a comparison found into data."""
+    differences: list[Any] = []
+    operations: list[str] = []
+    for script in context.generated_revisions:
+        for ops in script.upgrade_ops_list:
+            differences.extend(ops.as_diffs())
+            if not ops.is_empty():
+                operations.extend(_code(ops))
+    return CheckResult(tuple(differences), tuple(operations))
+
+
+def _code(ops: Any) -> list[str]:
+    """Render operations as the lines of code of a revision."""
+    code = textwrap.dedent("    " + render_python_code(ops, render_item=render_item))
+    lines = [line.rstrip() for line in code.splitlines()]
+    return [line for line in lines if line and not line.startswith("# ###")]
+
+
+def _behind(graph: Graph, heads: tuple[str, ...], context: MigrationContext) -> DatabaseBehindError:
+    assert context.connection is not None
+    url = context.connection.engine.url.render_as_string(hide_password=True)
+    pending = graph.pending(heads)
+    names = ", ".join(node.message for node in pending[:5]) + (", ..." if len(pending) > 5 else "")
+    count = f"{len(pending)} revision{'s' if len(pending) > 1 else ''}"
+    tops = ", ".join(node.id for node in graph.effective_heads)
+    ids = tuple(node.id for node in pending)
+    there = _tables_of_models(context)
+    if not heads and there:
+        return DatabaseBehindError(
+            f"{url} has {', '.join(there[:5])}{', ...' if len(there) > 5 else ''} and no version: "
+            "db.create_all() made them.",
+            "Adopt the database once with:  flask db baseline",
+            pending=ids,
+        )
+    return DatabaseBehindError(
+        f"{url} is at {', '.join(heads) or 'no revision'}, {count} behind head {tops} ({names}).",
+        "Run:  flask db upgrade   (or both at once:  flask db migrate --upgrade)",
+        pending=ids,
+    )
+
+
+def _tables_of_models(context: MigrationContext) -> list[str]:
+    """Return the tables of the models that the database has."""
+    target = context.opts["target_metadata"] or ()
+    collections = [target] if isinstance(target, sa.MetaData) else target
+    inspector = sa.inspect(context.connection)
+    assert inspector is not None
+    names = set(inspector.get_table_names())
+    return sorted(
+        table.name
+        for one in collections
+        for table in one.tables.values()
+        if table.schema is None and table.name in names
+    )

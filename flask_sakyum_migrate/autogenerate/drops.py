@@ -1,0 +1,98 @@
+"""Tables that would be dropped: those of others are left alone, too many are refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+
+from ..errors import RefusedError
+from .changes import Changes, full_name
+
+# Members of extensions (PostGIS has spatial_ref_sys), and the partitions of a table.
+_OWNED = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm', 'f') AND (c.relispartition OR EXISTS (
+  SELECT FROM pg_depend d
+  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
+"""
+
+
+def leave_alone(changes: Changes) -> None:
+    """Take out ``drop_table`` for tables that no revision of this history created.
+
+    They belong to an extension of the database, to another application, or somebody made them by
+    hand. A person who means it names the table: ``--drop``.
+    """
+    names = {_name(one) for _, one in changes.walk() if isinstance(one, ops.DropTableOp)}
+    names -= changes.wishes.drops
+    if not names:
+        return
+    foreign = not_ours(changes, names)
+    if not foreign:
+        return
+    changes.remove(lambda one: _table_of(one) in foreign)
+    listed = ", ".join(sorted(foreign))
+    word = "table" if len(foreign) == 1 else "tables"
+    changes.notes.append(
+        f"Left alone: {word} {listed}, which no model defines and no revision created. To drop "
+        f"{'it' if len(foreign) == 1 else 'one'}:  flask db migrate --drop {sorted(foreign)[0]}"
+    )
+
+
+def refuse_most(changes: Changes) -> None:
+    """Refuse a revision that would drop more than half of the tables.
+
+    :raises RefusedError: it would, and nobody allowed it.
+    """
+    dropped = [_name(one) for _, one in changes.walk() if isinstance(one, ops.DropTableOp)]
+    meant = [name for name in dropped if name in changes.wishes.drops]
+    if changes.wishes.allow_drop or len(meant) == len(dropped):
+        return
+    kept = len(changes.tables) - sum(
+        isinstance(one, ops.CreateTableOp) for _, one in changes.walk()
+    )
+    if len(dropped) > max(kept, 0):
+        total = len(dropped) + kept
+        raise RefusedError(
+            f"The models have no {', no '.join(sorted(dropped)[:5])}"
+            f"{', ...' if len(dropped) > 5 else ''}: this revision would drop {len(dropped)} of "
+            f"{total} table{'s' if total > 1 else ''} with all their rows. Nothing was written.",
+            "Are all models imported?  Migrate(app, db, models=[...])\n"
+            "If they are to go:  flask db migrate --allow-drop",
+            tables=tuple(sorted(dropped)),
+        )
+
+
+def not_ours(changes: Changes, names: set[str]) -> set[str]:
+    """Return those of some tables of the database that no revision of this history created."""
+    text = changes.history()
+    foreign = {name for name in names if not _is_word(name.rpartition(".")[2], text)}
+    return foreign | (names & _owned_by_postgresql(changes))
+
+
+def _owned_by_postgresql(changes: Changes) -> frozenset[str]:
+    if changes.dialect != "postgresql":
+        return frozenset()
+    default = changes.connection.dialect.default_schema_name
+    rows = changes.connection.execute(sa.text(_OWNED)).all()
+    return frozenset(
+        full_name(name, None if schema == default else schema) for schema, name in rows
+    )
+
+
+def _name(operation: ops.DropTableOp) -> str:
+    return full_name(operation.table_name, operation.schema)
+
+
+def _table_of(operation: Any) -> str | None:
+    """Return the table that is dropped, or whose index is dropped before it."""
+    if isinstance(operation, ops.DropTableOp | ops.DropIndexOp):
+        return full_name(str(operation.table_name), operation.schema)
+    return None
+
+
+def _is_word(name: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None

@@ -1,0 +1,275 @@
+"""What MySQL and MariaDB want of foreign keys: an index for each, and columns that stay.
+
+They make an index for a foreign key that has none, leave it behind when the foreign key goes,
+refuse to drop the last index that a foreign key can use, and refuse to change the type of a
+column that is in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+
+from .changes import Changes, full_name
+from .only import MYSQL, Only
+
+Columns = tuple[str, ...]
+
+_REFERRING = """
+SELECT DISTINCT table_name FROM information_schema.key_column_usage
+WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE()
+AND referenced_table_name = :name
+"""
+
+
+def step_aside(changes: Changes) -> None:
+    """Take away foreign keys on columns that get another type, and make them again after it."""
+    if changes.dialect == "mysql" and not changes.back:  # the way back has it from the way there
+        _step_aside(changes, _Database(changes))
+
+
+def keep_indexes(changes: Changes) -> None:
+    """Make the indexes that foreign keys need, drop those that they leave behind.
+
+    To run when the operations are in their order.
+    """
+    if changes.dialect != "mysql":
+        return
+    held = changes.upgrade.ops
+    tables: dict[str, list[ops.ModifyTableOps]] = {}
+    for mod in held:
+        if isinstance(mod, ops.ModifyTableOps):
+            tables.setdefault(_place(mod), []).append(mod)
+    whole = {_place(one) for one in held if isinstance(one, ops.DropTableOp | ops.CreateTableOp)}
+    database = _Database(changes)
+    for place, mods in tables.items():
+        if place in whole:
+            continue
+        table = _Table(mods, database, changes)
+        first, last = held.index(mods[0]), held.index(mods[-1])
+        freed = [key.create() for key in table.freed()]
+        after = [*(Only(MYSQL, key) for key in freed), *table.left_behind()]
+        held[last + 1 : last + 1] = after
+        held[first:first] = [Only(MYSQL, key.reverse()) for key in freed]
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A foreign key as it is in the database, with the names that the operations use."""
+
+    name: str
+    table: str
+    columns: Columns
+    target: str
+    target_columns: Columns
+    options: dict[str, Any]
+
+    def create(self) -> ops.CreateForeignKeyOp:
+        options = {f"on{name}": self.options[f"on{name}"] for name in ("update", "delete")}
+        return ops.CreateForeignKeyOp(
+            self.name,
+            self.table,
+            self.target,
+            list(self.columns),
+            list(self.target_columns),
+            **{name: value for name, value in options.items() if value},
+        )
+
+
+class _Database:
+    """Indexes and foreign keys in the database; tables of other schemas are left alone."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._inspector = sa.inspect(changes.connection)
+        self._there = set(self._inspector.get_table_names())
+
+    def keys(self, table: str) -> list[_Key]:
+        stored = self._stored(table)
+        if stored is None:
+            return []
+        return [
+            _Key(
+                str(one["name"]),
+                table,
+                self._names(table, one["constrained_columns"]),
+                self._changes.renamed.new_table(one["referred_table"], None),
+                self._names(one["referred_table"], one["referred_columns"]),
+                {
+                    "onupdate": one.get("options", {}).get("onupdate"),
+                    "ondelete": one.get("options", {}).get("ondelete"),
+                },
+            )
+            for one in self._inspector.get_foreign_keys(stored)
+            if one["referred_schema"] is None
+        ]
+
+    def referring(self, table: str) -> list[str]:
+        """Return the tables that refer to one."""
+        stored = self._stored(table)
+        if stored is None:
+            return []
+        rows = self._changes.connection.execute(sa.text(_REFERRING), {"name": stored})
+        return [self._changes.renamed.new_table(name, None) for name in rows.scalars()]
+
+    def indexes(self, table: str) -> dict[str, Columns]:
+        """Return the columns of all indexes, those of constraints too, by their names."""
+        stored = self._stored(table)
+        if stored is None:
+            return {}
+        found = {
+            str(one["name"]): self._names(table, [str(name) for name in one["column_names"]])
+            for one in self._inspector.get_indexes(stored)
+        }
+        primary = self._inspector.get_pk_constraint(stored)["constrained_columns"]
+        return {"PRIMARY": self._names(table, primary), **found}
+
+    def _stored(self, table: str) -> str | None:
+        name = self._changes.renamed.stored_table(table, None)
+        return name if name in self._there else None
+
+    def _names(self, table: str, columns: Iterable[str]) -> Columns:
+        pairs = self._changes.renamed.columns.get((None, table), {})
+        return tuple(pairs.get(name, name) for name in columns)
+
+
+def _step_aside(changes: Changes, database: _Database) -> None:
+    mods = {
+        str(one.table_name): one
+        for one in changes.upgrade.ops
+        if isinstance(one, ops.ModifyTableOps) and one.schema is None
+    }
+    retyped = {
+        (table, one.column_name)
+        for table, mod in mods.items()
+        for one in mod.ops
+        if isinstance(one, ops.AlterColumnOp) and one.modify_type is not None
+    }
+    gone = {_place(one) for one in changes.upgrade.ops if isinstance(one, ops.DropTableOp)}
+    tables = {table for table, _ in retyped}
+    holders = {one for table in tables for one in [table, *database.referring(table)]}
+    for holder in sorted(holders - gone):
+        for key in database.keys(holder):
+            ends = {(key.table, name) for name in key.columns} | {
+                (key.target, name) for name in key.target_columns
+            }
+            mod = mods.get(holder)
+            if not ends & retyped or (mod and key.name in _dropped(mod.ops)):
+                continue
+            if mod is None:
+                mod = mods[holder] = ops.ModifyTableOps(holder, [])
+                changes.upgrade.ops.append(mod)
+            mod.ops.append(key.create())
+            mod.ops.insert(0, key.create().reverse())
+
+
+class _Table:
+    """The changes of one table, and what its foreign keys need.
+
+    :param mods: the changes.
+    """
+
+    def __init__(
+        self, mods: Sequence[ops.ModifyTableOps], database: _Database, changes: Changes
+    ) -> None:
+        self._name = str(mods[0].table_name)
+        operations: list[Any] = [one for mod in mods for one in mod.ops]
+        self._new_indexes = [
+            (_name(one), _columns(one))
+            for one in operations
+            if isinstance(one, ops.CreateIndexOp | ops.CreateUniqueConstraintOp)
+        ]
+        self._new_keys = [one for one in operations if isinstance(one, ops.CreateForeignKeyOp)]
+        self._old_keys = [
+            one
+            for one in operations
+            if isinstance(one, ops.DropConstraintOp) and one.constraint_type == "foreignkey"
+        ]
+        self._dropped_indexes = {
+            str(one.index_name) for one in operations if isinstance(one, ops.DropIndexOp)
+        }
+        self._dropped = _dropped(operations) | self._dropped_indexes
+        self._lost = {one.column_name for one in operations if isinstance(one, ops.DropColumnOp)}
+        here = mods[0].schema is None
+        model = changes.tables.get(self._name) if here else None
+        self._keys = database.keys(self._name) if here else []
+        self._stored = database.indexes(self._name) if here else {}
+        self._model = _indexes(model) if model is not None else {}
+        self._before = self._model if changes.back else self._stored
+
+    def freed(self) -> list[_Key]:
+        """Return the foreign keys that are without an index while another is made, or after it.
+
+        When they are made again they get one as MySQL makes it: it goes by itself when it is not
+        needed any more, which one that was made by name does not.
+        """
+        kept = [columns for name, columns in self._before.items() if name not in self._dropped]
+        kept += [columns for name, columns in self._new_indexes if name not in self._dropped]
+        touched = {str(one.constraint_name) for one in self._new_keys} | self._dropped
+        return [
+            key
+            for key in self._keys
+            if any(_serves(self._before.get(name, ()), key.columns) for name in self._dropped)
+            and not any(_serves(one, key.columns) for one in kept)
+            and key.name not in touched
+        ]
+
+    def left_behind(self) -> Iterator[Only]:
+        """Give the indexes that were made for foreign keys which are dropped."""
+        remade = {_of_key(one) for one in self._new_keys}
+        for one in self._old_keys:
+            key: Any = one.reverse()
+            columns = _of_key(key)
+            if columns in remade or self._lost.issuperset(columns) or not one.constraint_name:
+                continue
+            name: str | None = str(one.constraint_name)
+            if self._before is self._stored:
+                name = self._made_for(str(name), columns)
+            elif any(_serves(index, columns) for index in self._model.values()):
+                continue  # the models have one that it used
+            if name is not None and name not in {*self._model, *self._dropped_indexes}:
+                yield Only(MYSQL, ops.DropIndexOp(name, self._name))
+
+    def _made_for(self, key: str, columns: Columns) -> str | None:
+        """Return the name of the index that the database has made for a foreign key."""
+        return next((name for name in (key, columns[0]) if self._stored.get(name) == columns), None)
+
+
+def _indexes(table: sa.Table) -> dict[str, Columns]:
+    """Return the columns of all indexes that a table of the models has."""
+    found = {str(one.name): tuple(column.name for column in one.columns) for one in table.indexes}
+    for number, one in enumerate(table.constraints):
+        if isinstance(one, sa.UniqueConstraint | sa.PrimaryKeyConstraint):
+            columns = tuple(column.name for column in one.columns)
+            found[str(one.name) if one.name else f" {number}"] = columns
+    return found
+
+
+def _serves(index: Columns, key: Columns) -> bool:
+    """Tell whether a foreign key can use an index: it begins with the columns."""
+    return set(index[: len(key)]) == set(key)
+
+
+def _name(one: Any) -> str:
+    return str(one.index_name if hasattr(one, "index_name") else one.constraint_name)
+
+
+def _columns(one: Any) -> Columns:
+    return tuple(str(getattr(column, "name", column)) for column in one.columns)
+
+
+def _of_key(one: ops.CreateForeignKeyOp) -> Columns:
+    return tuple(str(name) for name in one.local_cols)
+
+
+def _dropped(operations: Sequence[Any]) -> set[str]:
+    """Return the names of the constraints that are dropped."""
+    return {str(one.constraint_name) for one in operations if isinstance(one, ops.DropConstraintOp)}
+
+
+def _place(one: Any) -> str:
+    return full_name(str(one.table_name), one.schema)

@@ -1,0 +1,101 @@
+"""The commands that tell where the databases stand: ``status``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .base import command, option
+from .talk import name_of, say
+
+if TYPE_CHECKING:
+    from ..repository import Repository
+    from ..results import DatabaseStatus, RevisionStatus
+
+_COLOURS = {"applied": "green", "pending": "yellow"}
+
+
+def json_option() -> click.Option:
+    """Return the option for reports that programs read."""
+    return option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+
+
+def exit_code_option(what: str) -> click.Option:
+    """Return the option that tells a finding from a crash.
+
+    :param what: the finding.
+    """
+    return option("--exit-code", is_flag=True, help=f"Exit with 3 when {what}.")
+
+
+def print_json(report: Any) -> None:
+    """Print a result as JSON."""
+    click.echo(json.dumps(dataclasses.asdict(report), indent=2, default=_plain))
+
+
+@command(
+    "status",
+    json_option(),
+    exit_code_option("something is not applied, missing or changed"),
+    bind=True,
+)
+def status(repository: Repository, bind: str | None, as_json: bool, exit_code: bool) -> None:
+    """Show what is applied to the databases and what is pending."""
+    found = repository.status(bind)
+    if as_json:
+        print_json(found)
+    else:
+        for database in found.databases:
+            _show(database, found.heads)
+        if len(found.heads) > 1:
+            say(f"The history has {len(found.heads)} heads: {', '.join(found.heads)}.")
+            say("Join them:  flask db merge")
+    if exit_code and not found.ok:
+        click.get_current_context().exit(3)
+
+
+def _show(database: DatabaseStatus, heads: tuple[str, ...]) -> None:
+    click.echo(f"{name_of(database.bind, database.url)} {_place(database, heads)}")
+    for one in database.revisions:
+        words = [one.state, one.id, one.message, *_ran(one)]
+        colour = _COLOURS.get(one.state, "red")
+        click.echo("  " + click.style(f"{words[0]:<7}", fg=colour) + "  " + "  ".join(words[1:]))
+
+
+def _place(database: DatabaseStatus, heads: tuple[str, ...]) -> str:
+    if database.problem:
+        return f"\n  {database.problem}"
+    here = ", ".join(database.rows or ()) or "base"
+    count = len(database.pending)
+    if database.rows is None:
+        here = "base (no version table)"
+    if not count:
+        return f"is at {here}."
+    return f"is at {here}, {count} revision{'s' if count > 1 else ''} behind {', '.join(heads)}."
+
+
+def _ran(one: RevisionStatus) -> list[str]:
+    if one.ran is None:
+        return []
+    when = one.ran.finished or one.ran.started
+    who = "@".join(name for name in (one.ran.user, one.ran.host) if name)
+    parts = [f"{when:%Y-%m-%d %H:%M}" if when else "", who]
+    if one.ran.seconds is not None:
+        parts.insert(1, f"{one.ran.seconds:.2f} s")
+    return [part for part in parts if part]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+COMMANDS = (status,)

@@ -1,0 +1,16 @@
+"""Rows: into a file, out of a file, and away.
+
+``manifest``    what a dump says about itself, in its first line and its last
+``tables``      the tables of a database, as they are
+``kinds``       which kind of value a column holds, whatever the database calls its type
+``order``       parents before children
+``expressions`` the JSON of a row, built by the database
+``dumping``     one snapshot of a database, line by line
+``files``       files with mode 600, compressed by their ending
+``lines``       the lines of a dump, checked, in batches
+``values``      a value of a dump as a column of another database takes it
+``sinks``       the fast way in of each database
+``loading``     one transaction: into empty tables, in place of rows, or merged
+``cleaning``    tables emptied or dropped
+``client``      the command-line client of a database
+"""

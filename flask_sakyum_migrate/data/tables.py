@@ -1,0 +1,219 @@
+"""The tables of a database as they are, not as the models say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import ConfigError, DataError
+from .kinds import kind_of
+from .order import parents_first
+
+# Members of extensions (PostGIS has spatial_ref_sys), and the partitions of a table, whose rows
+# are those of the table.
+_NOT_TABLES = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND (c.relispartition OR EXISTS (
+  SELECT FROM pg_depend d
+  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    :param type: as SQLAlchemy read it.
+    :param needed: a row cannot do without: NOT NULL, and nothing fills it.
+    :param default: the SQL of its default, if there is one.
+    """
+
+    name: str
+    type: Any
+    needed: bool = False
+    default: str = ""
+
+    @cached_property
+    def kind(self) -> str:
+        """The kind of its values."""
+        return kind_of(self.type)
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """Columns of a table that reference another, by the full names of both."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+    deferrable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a database.
+
+    :param schema: None for the default one.
+    :param columns: those that hold values; computed ones do not.
+    """
+
+    name: str
+    schema: str | None
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Its name as people write it: with the schema, if it has one."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    def quoted(self, dialect: sa.Dialect) -> str:
+        """Return its name as a statement has it."""
+        quote = dialect.identifier_preparer.quote
+        return f"{quote(self.schema)}.{quote(self.name)}" if self.schema else quote(self.name)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which tables are meant.
+
+    :param own: tables that are nobody's data, and so never meant: the version table and what is
+        beside it.
+    :param schemas: where to look beside the default schema.
+    :param only: only these, by full name; None for all.
+    :param exclude: not these.
+    """
+
+    own: frozenset[str] = frozenset()
+    schemas: tuple[str, ...] = ()
+    only: frozenset[str] | None = None
+    exclude: frozenset[str] = frozenset()
+
+    def has(self, name: str) -> bool:
+        """Tell whether a table is meant."""
+        return (self.only is None or name in self.only) and name not in self.exclude
+
+
+def read_tables(connection: sa.Connection, wanted: Wanted) -> list[Table]:
+    """Read the tables of a database, parents first; one statement per schema and question.
+
+    :raises DataError: this kind of database is not one of those that are known.
+    """
+    check_dialect(connection.dialect)
+    inspector = sa.inspect(connection)
+    left_out = _left_out(connection)
+    found: list[Table] = []
+    with warnings.catch_warnings():
+        # A type that SQLAlchemy does not know is read and written as the database's own text.
+        warnings.simplefilter("ignore", sa.exc.SAWarning)
+        there = set(inspector.get_schema_names()) - {inspector.default_schema_name}
+        for schema in (None, *sorted(there & set(wanted.schemas))):
+            names = [
+                name
+                for name in inspector.get_table_names(schema=schema)
+                if (schema, name) not in left_out and _full(name, schema) not in wanted.own
+            ]
+            found.extend(_tables(inspector, schema, names))
+    parents = {one.full_name: {key.parent for key in one.foreign_keys} for one in found}
+    tables = {one.full_name: one for one in found}
+    return [tables[name] for name in parents_first(list(tables), parents)]
+
+
+def pick(tables: Sequence[Table], wanted: Wanted) -> list[Table]:
+    """Return the tables that are meant."""
+    return [one for one in tables if wanted.has(one.full_name)]
+
+
+def check_names(wanted: Wanted, known: Iterable[str], also: Iterable[str] = ()) -> None:
+    """See to it that every table that a person named exists.
+
+    :param known: the tables of all databases.
+    :param also: names that were given in another way.
+    :raises ConfigError: one does not.
+    """
+    names = {*known}
+    given = {*(wanted.only or ()), *wanted.exclude, *also}
+    missing = sorted(given - names)
+    if missing:
+        raise ConfigError(
+            f"There is no table {missing[0]}. The tables are: {', '.join(sorted(names)) or 'none'}."
+        )
+
+
+def check_dialect(dialect: sa.Dialect) -> None:
+    """Refuse a kind of database whose rows nobody here knows how to read.
+
+    :raises DataError: it is one.
+    """
+    if dialect.name not in ("sqlite", "postgresql", "mysql", "mariadb"):
+        raise DataError(
+            f"Rows are dumped, loaded and cleaned on SQLite, PostgreSQL, MySQL and MariaDB; this "
+            f"database is {dialect.name}.",
+            "Use the tool that comes with it.",
+        )
+
+
+def _tables(inspector: Any, schema: str | None, names: list[str]) -> list[Table]:
+    if not names:
+        return []
+    asked = {"schema": schema, "filter_names": names}
+    columns = inspector.get_multi_columns(**asked)
+    keys = inspector.get_multi_pk_constraint(**asked)
+    foreign = inspector.get_multi_foreign_keys(**asked)
+    found = []
+    for name in names:
+        here = (schema, name)
+        key = tuple(keys.get(here, {}).get("constrained_columns") or ())
+        found.append(
+            Table(
+                name,
+                schema,
+                tuple(_column(one, key) for one in columns[here] if not one.get("computed")),
+                key,
+                tuple(_foreign_key(_full(name, schema), one) for one in foreign.get(here, ())),
+            )
+        )
+    return found
+
+
+def _column(found: Any, key: tuple[str, ...]) -> Column:
+    filled = (
+        found.get("default") is not None
+        or found.get("identity")
+        or found.get("autoincrement") is True
+        or key == (found["name"],)
+    )
+    default = str(found.get("default") or "")
+    return Column(found["name"], found["type"], not found["nullable"] and not filled, default)
+
+
+def _foreign_key(table: str, found: Any) -> ForeignKey:
+    options = found.get("options") or {}
+    return ForeignKey(
+        found.get("name") or "",
+        table,
+        tuple(found["constrained_columns"]),
+        _full(found["referred_table"], found.get("referred_schema")),
+        tuple(found["referred_columns"]),
+        bool(options.get("deferrable")),
+    )
+
+
+def _left_out(connection: sa.Connection) -> set[tuple[str | None, str]]:
+    if connection.dialect.name != "postgresql":
+        return set()
+    default = connection.dialect.default_schema_name
+    rows = connection.exec_driver_sql(_NOT_TABLES).all()
+    return {(None if schema == default else schema, name) for schema, name in rows}
+
+
+def _full(name: str, schema: str | None) -> str:
+    return f"{schema}.{name}" if schema else name
