@@ -27,6 +27,7 @@ _TO_WRITE = (
     drops.refuse_most,
     long_names.refuse,
     *seeing.UNITS,
+    mysql.leave_made_indexes,
     mysql.step_aside,
     ordering.order,
     mysql.keep_indexes,
@@ -39,7 +40,12 @@ _BACK = (
     not_null.fill_back,
     types.mark,
 )
-_TO_CHECK = (renames.follow_models, drops.leave_alone, *seeing.UNITS)
+_TO_CHECK = (
+    renames.follow_models,
+    drops.leave_alone,
+    *seeing.UNITS,
+    mysql.leave_made_indexes,
+)
 
 
 def pipeline(

@@ -32,6 +32,40 @@ def step_aside(changes: Changes) -> None:
         _step_aside(changes, _Database(changes))
 
 
+def leave_made_indexes(changes: Changes) -> None:
+    """Take out the drop of an index that was made for a foreign key which stays.
+
+    It keeps the name of the constraint or column that it was made with, whatever is renamed
+    later. Where a model names an index of its own, this one is none of the database's making.
+    """
+    if changes.dialect != "mysql":
+        return
+    database = _Database(changes)
+    conventional = {str(one.name) for table in changes.tables.values() for one in table.indexes}
+    tables: dict[str, list[_Key]] = {}
+
+    def made(one: Any) -> bool:
+        if not isinstance(one, ops.DropIndexOp) or one.schema is not None or one.kw.get("unique"):
+            return False
+        table, name = str(one.table_name), str(one.index_name)
+        model = changes.tables.get(table)
+        if model is None or name in conventional or name.startswith("ix_"):
+            return False
+        columns = database.indexes(table).get(name)
+        keys = tables.setdefault(table, database.keys(table))
+        kept = {
+            tuple(element.parent.name for element in key.elements)
+            for key in model.foreign_key_constraints
+        }
+        return (
+            columns in {key.columns for key in keys}
+            and columns in kept
+            and not any(_serves(index, columns) for index in _indexes(model).values())
+        )
+
+    changes.remove(made)
+
+
 def keep_indexes(changes: Changes) -> None:
     """Make the indexes that foreign keys need, drop those that they leave behind.
 

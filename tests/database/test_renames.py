@@ -602,11 +602,20 @@ def test_the_file_is_for_every_database(
         make_database(other), models=after, folder="elsewhere", directory=directory
     )
     elsewhere.repository.upgrade()
-    assert differences(elsewhere) == []
+    assert without_made_index(differences(elsewhere)) == []
     elsewhere.repository.downgrade()
     elsewhere.repository.upgrade()
-    assert differences(elsewhere) == []
+    assert without_made_index(differences(elsewhere)) == []
     assert elsewhere.repository.check().ok
+
+
+def without_made_index(found: list[Any]) -> list[Any]:
+    """Leave out the index that MySQL made for post.user_id, which keeps its name.
+
+    A file made on another database cannot know of it, and Alembic by itself does not see that it
+    belongs to the foreign key any more.
+    """
+    return [one for one in found if one[0] != "remove_index" or one[1].name != "user_id"]
 
 
 def test_a_table_of_a_bind(make_project: ProjectMaker, make_database: DatabaseMaker) -> None:
