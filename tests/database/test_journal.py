@@ -556,10 +556,10 @@ def test_one_that_leaves_no_trace_and_has_ended_is_done(mariadb: Project) -> Non
 
 def test_one_that_the_database_refused_is_not_in_doubt(mariadb: Project) -> None:
     up = """op.execute("UPDATE counter SET n = n + 1")
-    op.execute("TRUNCATE TABLE nothing")"""
+    op.execute("TRUNCATE TABLE missing_one")"""
     write(mariadb, "b1", "a0", up)
     assert mariadb.flask("upgrade").exit_code == 1
-    write(mariadb, "b1", "a0", up.replace("nothing", "counter"))
+    write(mariadb, "b1", "a0", up.replace("missing_one", "counter"))
     assert mariadb.flask("upgrade").exit_code == 0
     assert ask(mariadb, "SELECT * FROM counter") == []
 
