@@ -91,7 +91,7 @@ class Operation(Project):
         :returns: what was noted of it until now; ``rest`` only when nothing is said.
         :raises HistoryError: it is not half applied, or the statement is not in doubt.
         """
-        from .upgrading import resolving
+        from .upgrading.journal import resolving
 
         decision = resolving.decision(done, undone, applied, rolled_back)
         entries: list[list[Any]] = []

@@ -73,7 +73,7 @@ def resolve(
 
 def _show(half: HalfApplied, place: str) -> None:
     """Print what ran as comments and what did not as SQL; say on stderr what can be done."""
-    from ..upgrading.half_applied import advice
+    from ..upgrading.journal.half_applied import advice
 
     message = f" ({half.message})" if half.message else ""
     say(f"{place}: the {half.direction} of {half.revision}{message} was cut short.")

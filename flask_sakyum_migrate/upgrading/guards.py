@@ -8,7 +8,7 @@ from ..runtime.guards import Guard, MakeGuards, Target
 from . import mysql, postgresql
 from .created import CreatedByHand
 from .hooking import Hooking
-from .journal import Journal
+from .journal.noting import Journal
 from .own_ways import OwnCommits, OwnConnections
 from .runs import Runs
 
@@ -29,8 +29,8 @@ def make_guards(policy: Policy, hooks: Hooks) -> MakeGuards:
             found.append(postgresql.Patience(target, policy, waiting))
         if target.dialect == "sqlite":
             # Not at the top: a Python for other databases may be built without sqlite3.
-            from .backup import Backup
-            from .sqlite import Recreation
+            from .sqlite.backup import Backup
+            from .sqlite.recreation import Recreation
 
             found += [Recreation(target, policy), Backup(target, policy)]
         if target.dialect == "mysql":

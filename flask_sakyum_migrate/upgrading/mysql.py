@@ -20,7 +20,7 @@ from ..policy import Policy
 from ..runtime.guards import Guard, Running, Target
 from . import postgresql, sqltext
 from .driver import Driver, error_code
-from .fingerprints import MySQL
+from .journal.fingerprints import MySQL
 from .session import at_checkin
 from .sqltext import Kind
 from .statements import Statement, intercepting

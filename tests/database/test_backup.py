@@ -20,8 +20,8 @@ import pytest
 import sqlalchemy as sa
 
 from flask_sakyum_migrate.errors import DatabaseError
-from flask_sakyum_migrate.upgrading import backup
-from flask_sakyum_migrate.upgrading.backup import copies, make_copy
+from flask_sakyum_migrate.upgrading.sqlite import backup
+from flask_sakyum_migrate.upgrading.sqlite.backup import copies, make_copy
 from tests.conftest import ProjectMaker
 from tests.database.tables import ENVIRONMENTS, FILL, ROWS, TABLE, Tables
 
@@ -251,7 +251,7 @@ def test_a_folder_of_somebody_else(tables: Tables) -> None:
     code = (
         "import os, pathlib, sqlite3, sys\n"
         f"sys.path.insert(0, {str(Path.cwd())!r})\n"
-        "from flask_sakyum_migrate.upgrading.backup import make_copy\n"
+        "from flask_sakyum_migrate.upgrading.sqlite.backup import make_copy\n"
         f"driver = sqlite3.connect({str(path)!r})\n"
         "driver.execute('SELECT 1 FROM user').fetchone()\n"
         "os.setuid(65534)\n"
@@ -274,7 +274,7 @@ def test_a_copy_that_is_killed_has_not_the_name_of_one(tables: Tables) -> None:
     tables.do("CREATE TABLE more AS SELECT hex(randomblob(100000)) AS x FROM user")
     code = (
         "import os, pathlib, signal, sqlite3\n"
-        "from flask_sakyum_migrate.upgrading import backup\n"
+        "from flask_sakyum_migrate.upgrading.sqlite import backup\n"
         "def kill(path):\n"
         "    print(path.stat().st_size, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from flask_sakyum_migrate import StepError
 from flask_sakyum_migrate.errors import HalfAppliedError
 from flask_sakyum_migrate.upgrading import postgresql as waiting
-from flask_sakyum_migrate.upgrading.journal_table import JournalTable
+from flask_sakyum_migrate.upgrading.journal.table import JournalTable
 from tests.conftest import DatabaseMaker, Project, ProjectMaker, define_user_and_log
 from tests.database import kill
 

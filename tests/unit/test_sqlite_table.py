@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from flask_sakyum_migrate.upgrading.sqlite_health import problems
-from flask_sakyum_migrate.upgrading.sqlite_native import covers
-from flask_sakyum_migrate.upgrading.sqlite_schema import (
+from flask_sakyum_migrate.upgrading.sqlite.health import problems
+from flask_sakyum_migrate.upgrading.sqlite.native import covers
+from flask_sakyum_migrate.upgrading.sqlite.schema import (
     Database,
     event_of,
     qualified,
@@ -18,7 +18,7 @@ from flask_sakyum_migrate.upgrading.sqlite_schema import (
     tokens_of,
     update_of,
 )
-from flask_sakyum_migrate.upgrading.sqlite_table import read_table
+from flask_sakyum_migrate.upgrading.sqlite.table import read_table
 
 COLUMNS = {
     "id INTEGER PRIMARY KEY AUTOINCREMENT": ["t: AUTOINCREMENT"],

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from flask_sakyum_migrate.upgrading import sqltext
-from flask_sakyum_migrate.upgrading.concurrently import PostgreSQL
 from flask_sakyum_migrate.upgrading.driver import Driver
-from flask_sakyum_migrate.upgrading.fingerprints import MySQL, SQLite, targets_of
+from flask_sakyum_migrate.upgrading.journal.concurrently import PostgreSQL
+from flask_sakyum_migrate.upgrading.journal.fingerprints import MySQL, SQLite, targets_of
 from flask_sakyum_migrate.upgrading.sqltext import Kind
 from flask_sakyum_migrate.upgrading.statements import Statement
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from .sqlite_schema import tokens_of
-from .sqlite_table import Clause, read_table
+from .schema import tokens_of
+from .table import Clause, read_table
 
 if TYPE_CHECKING:
     from alembic.operations.batch import ApplyBatchImpl

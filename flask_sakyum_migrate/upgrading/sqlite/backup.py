@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_path
 
-from ..binds import sqlite_file
-from ..errors import DatabaseError
-from ..policy import Policy
-from ..runtime.guards import Guard, Running, Target
-from .losses import first_loss
-from .sqlite_schema import Database, quote
+from ...binds import sqlite_file
+from ...errors import DatabaseError
+from ...policy import Policy
+from ...runtime.guards import Guard, Running, Target
+from ..losses import first_loss
+from .schema import Database, quote
 
 KEPT = 3
 """How many copies of a file are kept, the newest ones."""

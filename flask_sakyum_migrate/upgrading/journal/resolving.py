@@ -9,16 +9,16 @@ from typing import Any
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 
-from ..errors import ConfigError, HistoryError
-from ..policy import Policy
-from ..results import HalfApplied, Visit
-from ..runtime.environment import Run
-from ..runtime.guards import Guard, Running, Target
-from ..runtime.steps import StepFunction
+from ...errors import ConfigError, HistoryError
+from ...policy import Policy
+from ...results import HalfApplied, Visit
+from ...runtime.environment import Run
+from ...runtime.guards import Guard, Running, Target
+from ...runtime.steps import StepFunction
+from ..lock import Lock
 from . import half_applied
-from .journal import Journal
-from .journal_table import DONE, Entry, JournalTable
-from .lock import Lock
+from .noting import Journal
+from .table import DONE, Entry, JournalTable
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from .sqlite_schema import Token, group, mentioned, quote, renamed, split, text_of, tokens_of
+from .schema import Token, group, mentioned, quote, renamed, split, text_of, tokens_of
 
 _TABLE_CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 

@@ -17,15 +17,15 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
-from ..errors import HalfAppliedError
-from ..policy import Policy
-from ..runtime.guards import Guard, Running, Target
+from ...errors import HalfAppliedError
+from ...policy import Policy
+from ...runtime.guards import Guard, Running, Target
+from ..sqltext import Kind
+from ..statements import Statement, intercepting
 from . import half_applied
 from .concurrently import PostgreSQL
 from .fingerprints import MySQL, Server, SQLite, Verdict
-from .journal_table import DONE, Entry, JournalTable
-from .sqltext import Kind
-from .statements import Statement, intercepting
+from .table import DONE, Entry, JournalTable
 
 _MOST = 1000  # statements of the rest that are collected
 

@@ -13,10 +13,10 @@ import json
 import re
 from typing import Protocol
 
-from . import sqltext
-from .driver import Driver, error_code
-from .journal_table import Entry
-from .sqltext import QUALIFIED, Kind
+from .. import sqltext
+from ..driver import Driver, error_code
+from ..sqltext import QUALIFIED, Kind
+from .table import Entry
 
 
 class Verdict(enum.Enum):

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import DatabaseError
-from . import sqltext
-from .driver import Driver
+from ...errors import DatabaseError
+from .. import sqltext
+from ..driver import Driver
+from ..sqltext import NAME, QUALIFIED, Kind
 from .fingerprints import AGAIN, Verdict
-from .journal_table import Entry
-from .sqltext import NAME, QUALIFIED, Kind
+from .table import Entry
 
 _CREATE_INDEX = re.compile(
     rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"

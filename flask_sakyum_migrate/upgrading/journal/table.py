@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from .driver import Driver
+from ..driver import Driver
 
 DONE = "done"
 STARTED = "started"

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from alembic.runtime.migration import MigrationContext
 
-from ..binds import DEFAULT
-from ..errors import HalfAppliedError
-from ..results import HalfApplied, RanStatement
-from ..runtime.guards import Running, Target
-from .journal_table import Entry
+from ...binds import DEFAULT
+from ...errors import HalfAppliedError
+from ...results import HalfApplied, RanStatement
+from ...runtime.guards import Running, Target
+from .table import Entry
 
 _WIDTH = 200  # characters of a statement that ran
 

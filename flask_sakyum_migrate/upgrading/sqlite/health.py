@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from .sqlite_schema import Database, event_of, qualified, quote, text_of, tokens_of, update_of
+from .schema import Database, event_of, qualified, quote, text_of, tokens_of, update_of
 
 Health = dict[str, str]
 """What does not work, such as ``view names``, and why."""

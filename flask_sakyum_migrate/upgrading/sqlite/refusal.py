@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import DatabaseError, StepError
-from ..runtime.guards import Running
-from ..runtime.steps import step_error
-from .sqlite_table import Clause
+from ...errors import DatabaseError, StepError
+from ...runtime.guards import Running
+from ...runtime.steps import step_error
+from .table import Clause
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

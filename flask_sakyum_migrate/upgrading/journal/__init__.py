@@ -1,0 +1,1 @@
+"""Statements noted one by one, where a database commits each: resume, resolve."""
