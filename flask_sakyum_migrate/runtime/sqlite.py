@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from ..errors import DatabaseError
 
 _CHECK = "flask_sakyum_migrate.check_foreign_keys"
+_LEGACY = -1
+"""``sqlite3.LEGACY_TRANSACTION_CONTROL``, which older Pythons do not name."""
 
 
 def is_sqlite(connection: sa.Connection) -> bool:
@@ -45,7 +47,8 @@ def real_transactions(connection: sa.Connection) -> Iterator[Callable[[], None]]
     if _CHECK in connection.info:
         yield connection.info[_CHECK]
         return
-    if driver.in_transaction:  # the one connection of a pool, in use by the application's session
+    if driver.in_transaction and not _is_empty(connection, driver):
+        # The one connection of a pool, in use by the application's session.
         yield lambda: None
         return
     undo = _take_over(connection, driver)
@@ -83,6 +86,16 @@ def check_foreign_keys(connection: sa.Connection) -> None:
         check()
 
 
+def _is_empty(connection: sa.Connection, driver: Any) -> bool:
+    """Tell whether the open transaction is one that Python 3.12+ begins with ``autocommit=False``.
+
+    Where others may use the same connection, or env.py has begun to, there may be work in it.
+    """
+    shared = isinstance(connection.engine.pool, sa.StaticPool | sa.pool.SingletonThreadPool)
+    by_itself = getattr(driver, "autocommit", None) is False
+    return by_itself and not shared and not connection.in_transaction()
+
+
 def _take_over(connection: sa.Connection, driver: Any) -> Callable[[], None]:
     """Set the driver up; return a function that puts back what was, once."""
     info = connection.info
@@ -91,7 +104,9 @@ def _take_over(connection: sa.Connection, driver: Any) -> Callable[[], None]:
     before = driver.isolation_level
     pep249 = getattr(driver, "autocommit", None)
     if isinstance(pep249, bool):  # Python 3.12+, when the application asked for it
-        driver.autocommit = True
+        driver.autocommit = _LEGACY  # where it is True, commit() and rollback() do nothing
+        if driver.in_transaction:
+            driver.rollback()
     driver.isolation_level = None
     enforced = bool(_pragma(driver, "foreign_keys")[0][0])
     known = _violations(driver) if enforced else frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -389,6 +390,25 @@ def test_an_application_that_begins_its_transactions_itself(tables: Tables, env:
         assert "the rows of child that refer to it would go too" in tables.refused("upgrade")
     else:
         up_down_up(tables)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has autocommit since Python 3.12")
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("env", ["own", "foreign"])
+def test_an_application_that_sets_autocommit(tables: Tables, env: str, autocommit: bool) -> None:
+    if ENVIRONMENTS[env] is not None:
+        (tables.project.path / "migrations" / "env.py").write_text(str(ENVIRONMENTS[env]))
+    engine = tables.project.engine()
+    sa.event.listen(engine, "connect", lambda one, _: setattr(one, "autocommit", autocommit))
+    enforce(tables)
+    tables.setup(*KEEPS)
+    before = tables.everything()
+    tables.revision(STRICTER, LOOSER)
+    tables.revision('op.execute("INSERT INTO nowhere VALUES (1)")')
+    assert tables.project.flask("upgrade", "--transaction", "all").exit_code == 1
+    assert tables.everything() == before
+    (tables.project.path / "migrations" / "versions" / f"{tables.last}.py").unlink()
+    up_down_up(tables)
 
 
 def test_a_failure_leaves_nothing_under_any_env_py(tables: Tables) -> None:
