@@ -15,7 +15,7 @@ import pytest
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionError, RevisionMap
+from alembic.script.revision import Revision, RevisionError, RevisionMap
 from alembic.util import CommandError
 
 from flask_sakyum_migrate.errors import HistoryError
@@ -302,3 +302,5 @@ def test_names_of_alembic_that_are_replaced() -> None:
     """Where one is gone, Alembic's own way is taken again: look what it became."""
     assert callable(RevisionMap._topological_sort)
     assert callable(RevisionStep._unmerge_to_revisions)
+    merge = Revision("c", ("a", "b"))
+    assert merge._normalized_down_revisions == ("a", "b")
