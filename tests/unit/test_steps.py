@@ -302,5 +302,6 @@ def test_names_of_alembic_that_are_replaced() -> None:
     """Where one is gone, Alembic's own way is taken again: look what it became."""
     assert callable(RevisionMap._topological_sort)
     assert callable(RevisionStep._unmerge_to_revisions)
-    merge = Revision("c", ("a", "b"))
-    assert merge._normalized_down_revisions == ("a", "b")
+    found = RevisionMap(lambda: [Revision("a", ()), Revision("b", ()), Revision("c", ("a", "b"))])
+    merge = found.get_revision("c")
+    assert merge is not None and merge._normalized_down_revisions == ("a", "b")
