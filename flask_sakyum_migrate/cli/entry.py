@@ -7,9 +7,11 @@ loads the application and hands over to its own ``db`` command, whoever register
 from __future__ import annotations
 
 import gc
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -76,10 +78,11 @@ def _load(context: click.Context, *, wants_traceback: bool) -> Flask:
 def _fail(context: click.Context, error: BaseException, wants_traceback: bool) -> None:
     if wants_traceback:
         click.echo("".join(traceback.format_exception(error)), err=True)
+    library = str(Path(os.__file__).parent)  # installed packages are below it as well
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "site-packages" not in frame.filename and not frame.filename.startswith("<")
+        if "site-packages" not in frame.filename and not frame.filename.startswith(("<", library))
     ]
     where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError) and error.filename:
