@@ -109,8 +109,11 @@ def read_header(path: str) -> Header:
 
 
 def _as_compiled(doc: str) -> str:
-    """Return a docstring as ``module.__doc__`` has it: from Python 3.13 on without indentation."""
-    if sys.version_info >= (3, 13) and "\n " in doc:
+    """Return a docstring as ``module.__doc__`` has it.
+
+    From Python 3.13 on that is without indentation and tabs.
+    """
+    if sys.version_info >= (3, 13) and ("\n " in doc or "\t" in doc):
         doc = inspect.cleandoc(doc)
     return doc.strip()
 
