@@ -94,7 +94,9 @@ SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 PROCESSES = 8
-STEPS = 10
+STEPS = int(os.environ.get("TEST_RACE_STEPS", "10"))
+ROUNDS = int(os.environ.get("TEST_RACE_ROUNDS", "1"))
+"""In the full size, by hand:  TEST_RACE_STEPS=20 TEST_RACE_ROUNDS=5 pytest ... -k eight"""
 
 
 class Race:
@@ -144,7 +146,8 @@ def race(tmp_path: Path, bind_url: str) -> Race:
     return Race(tmp_path, bind_url)
 
 
-def test_eight_processes_from_empty_and_from_the_middle(race: Race) -> None:
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_eight_processes_from_empty_and_from_the_middle(race: Race, number: int) -> None:
     race.upgrade_at_once()
     assert race.ask("SELECT n FROM counter") == STEPS
     assert race.finish(race.flask("downgrade", "r003")) == (0, "")
