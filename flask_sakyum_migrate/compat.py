@@ -19,8 +19,7 @@ from alembic.util import CommandError
 
 from .cli import report
 from .cli.base import open_repository
-from .cli.run import write_sql
-from .cli.talk import alembic_lines
+from .cli.talk import alembic_lines, write_sql
 from .errors import HistoryError, MigrateError
 from .runtime.config import Config
 

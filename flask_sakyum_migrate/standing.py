@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import DatabaseError
+from .foretelling import Foretelling
 from .results import DatabaseStatus, RevisionStatus, RunRecord, Status
-from .verbs import Verbs
 
 if TYPE_CHECKING:
     from .binds import Database
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing(Verbs):
+class Standing(Foretelling):
     """The part of `Repository` that tells where the databases stand."""
 
     def status(self, bind: str | None = None) -> Status:

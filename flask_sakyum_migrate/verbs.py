@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from .wishes import Wishes
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from .project import Session
     from .results import Seeded, Step
     from .runtime.steps import StepFunction
 
@@ -118,7 +120,7 @@ class Verbs(Operation):
         folder = folder or self.folder
         if self._reads_directly(folder):
             return [self._position(one) for one in self.databases(bind, folder)]
-        run = self._look(_no_steps, bind)
+        run = self._look(no_steps, bind)
         return [Position(visit.bind, visit.url, visit.before) for visit in run.visits]
 
     def pending(self, target: str = "heads", bind: str | None = None) -> list[Revision]:
@@ -161,7 +163,7 @@ class Verbs(Operation):
         started = time.perf_counter()
         folder = self.folder
         graph = self.graph(folder)
-        tops = {node.id for node in _targets(graph, target)}
+        tops = {node.id for node in targets_of(graph, target)}
         if connection is None and target in ("head", "heads") and self._reads_directly(folder):
             positions = [self._position(one) for one in self.databases(bind, folder)]
             if all(one.rows is not None and set(one.rows) == tops for one in positions):
@@ -208,7 +210,7 @@ class Verbs(Operation):
 
         started = time.perf_counter()
         session = self.open()
-        _targets(session.graph, target)
+        targets_of(session.graph, target)
         fn = downgrade_steps(session.script, session.graph, target)
         if self.policy.protected:
             self._ask(fn, target, bind, connection)
@@ -238,7 +240,7 @@ class Verbs(Operation):
         started = time.perf_counter()
         wanted = [targets] if isinstance(targets, str) else list(targets)
         session = self.open()
-        nodes = [node for target in wanted for node in _targets(session.graph, target)]
+        nodes = [node for target in wanted for node in targets_of(session.graph, target)]
         if len(nodes) > 1:  # a row for each line: one that another stands on is implied by it
             below = [session.graph.ancestors([node]) - {node.id} for node in nodes]
             wanted = [node.id for node in nodes if not any(node.id in ids for ids in below)]
@@ -296,7 +298,7 @@ class Verbs(Operation):
         """Make the version table where it is missing; return where the databases stand."""
         from .runtime.environment import Run
 
-        self.run(self.open(), Run(_no_steps, bind))
+        self.run(self.open(), Run(no_steps, bind))
         return self.positions(bind)
 
     def sql(
@@ -313,27 +315,46 @@ class Verbs(Operation):
         :param target: a revision, or ``from:to``. Without ``from`` it starts where the database
             is, when it can be reached, else at base (for a downgrade: at head).
         """
-        from .runtime.environment import Run
         from .upgrading import steps
 
         session = self.open()
         graph = session.graph
         start, wanted = _split(target)
         for one in wanted:
-            _targets(graph, one)
+            targets_of(graph, one)
         starts, read = self._starts(graph, verb, start, bind)
-        buffers: dict[str, io.StringIO] = {}
         fn: StepFunction
         if verb == "stamp":
             fn = steps.stamp_steps(session.script, graph, wanted)
         else:
             make = steps.upgrade_steps if verb == "upgrade" else steps.downgrade_steps
             fn = make(session.script, graph, wanted[0])
+        return self._write_sql(session, fn, wanted[0], starts, read, bind=bind, tag=tag)
+
+    def _write_sql(
+        self,
+        session: Session,
+        fn: StepFunction,
+        target: str,
+        starts: Mapping[str, tuple[str, ...]],
+        read: AbstractSet[str] = frozenset(),
+        *,
+        bind: str | None = None,
+        tag: str | None = None,
+    ) -> list[Sql]:
+        """Have steps written as SQL.
+
+        :param starts: the revisions each database is at, by its name.
+        :param read: the names of those where that was read from the database.
+        """
+        from .runtime.environment import Run
+
+        buffers: dict[str, io.StringIO] = {}
         anywhere = next(iter(starts.values()), ())
         options = {
             "as_sql": True,
             "starting_rev": anywhere or None,
-            "destination_rev": wanted[0],
+            "destination_rev": target,
             "tag": tag,
         }
         # An env.py of somebody's own asks Alembic where the output goes.
@@ -466,7 +487,7 @@ class Verbs(Operation):
         generating.check_names(graph, rev_id, branch_label)
         session = self.open(graph=graph)
         if session.asks_for_environment:
-            self.run(session, Run(_no_steps, options={"dont_mutate": True}))
+            self.run(session, Run(no_steps, options={"dont_mutate": True}))
         with alembic_words():
             return generating.merge(
                 session.config,
@@ -553,11 +574,12 @@ class Verbs(Operation):
         return starts, read
 
 
-def _no_steps(heads: tuple[str, ...], context: Any) -> list[Any]:
+def no_steps(heads: tuple[str, ...], context: Any) -> list[Any]:
+    """Give Alembic nothing to run."""
     return []
 
 
-def _targets(graph: Graph, target: str) -> list[Revision]:
+def targets_of(graph: Graph, target: str) -> list[Revision]:
     """Find a target before any database is touched; relative ones are found on the way."""
     if ":" in target:
         raise HistoryError(

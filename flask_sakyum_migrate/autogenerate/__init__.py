@@ -2,6 +2,7 @@
 
 from .comparing import check_result, comparison, pipeline, run_options
 from .files import check_names, merge, revision_context, write
+from .losing import may_lose
 from .rendering import render_item
 from .seeing import configuring
 from .unimported import refuse_empty
@@ -11,6 +12,7 @@ __all__ = [
     "check_result",
     "comparison",
     "configuring",
+    "may_lose",
     "merge",
     "pipeline",
     "refuse_empty",

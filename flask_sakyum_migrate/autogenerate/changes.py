@@ -11,6 +11,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 
 from ..wishes import Wishes
+from ..wording import full_name as full_name  # the units' word for it too
 from .names import Names
 
 
@@ -133,8 +134,3 @@ def _walk(held: list[Any]) -> Iterator[tuple[list[Any], Any]]:
             yield from _walk(one.ops)
         else:
             yield held, one
-
-
-def full_name(table: str, schema: str | None) -> str:
-    """Return a table's name as people and metadata write it: with its schema, if it has one."""
-    return f"{schema}.{table}" if schema else table

@@ -9,7 +9,18 @@ import click
 from flask import g
 from flask.cli import AppGroup, with_appcontext
 
-_FAMILIES = ("create", "write", "adopt", "run", "resolve", "operate", "rows", "stand", "read")
+_FAMILIES = (
+    "create",
+    "write",
+    "adopt",
+    "run",
+    "foretell",
+    "resolve",
+    "operate",
+    "rows",
+    "stand",
+    "read",
+)
 """The modules with the commands, in the order of a project's life."""
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import json
 import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -136,6 +140,32 @@ def open_repository(directory: str | None = None, x_arg: Sequence[str] = ()) -> 
 def option(*names: str, **attributes: Any) -> click.Option:
     """Declare an option."""
     return click.Option(names, **attributes)
+
+
+def json_option(help: str = "Print the report as JSON.") -> click.Option:
+    """Return the option for reports that programs read."""
+    return option("--json", "as_json", is_flag=True, help=help)
+
+
+def exit_code_option(what: str) -> click.Option:
+    """Return the option that tells a finding from a crash.
+
+    :param what: the finding.
+    """
+    return option("--exit-code", is_flag=True, help=f"Exit with 3 when {what}.")
+
+
+def print_json(report: Any) -> None:
+    """Print a result as JSON."""
+    click.echo(json.dumps(dataclasses.asdict(report), indent=2, default=_plain))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def revision_argument(name: str = "revision", **attributes: Any) -> click.Argument:

@@ -10,11 +10,13 @@ import click
 from ..errors import DatabaseError, HistoryError
 from ..revisions import Revision
 from . import drawing, report
-from .base import command, option, revision_argument
+from .base import command, json_option, option, print_json, revision_argument
+from .foretell import show_operations
 from .talk import name_of, say
 
 if TYPE_CHECKING:
     from ..repository import Repository
+    from ..results import Plan
 
 _VERBOSE = {"is_flag": True, "help": "Show everything the revision file says."}
 
@@ -134,11 +136,33 @@ def branches(repository: Repository, verbose: bool) -> None:
         click.echo(report.branch(node, children, verbose=verbose))
 
 
-@command("show", revision_argument(default="head"))
-def show(repository: Repository, revision: str) -> None:
+@command(
+    "show",
+    option("--ops", is_flag=True, help="Show what it does, in words."),
+    option("--down", is_flag=True, help="With --ops: what its downgrade does."),
+    json_option("With --ops: print it as JSON."),
+    revision_argument(default="head"),
+)
+def show(repository: Repository, revision: str, ops: bool, down: bool, as_json: bool) -> None:
     """Show what a revision file says."""
+    if (as_json or down) and not ops:
+        raise click.UsageError("--json and --down go with --ops.")
+    if ops:
+        _show_operations(repository.operations(revision, down=down), as_json=as_json)
+        return
     for node in repository.find(revision):
         click.echo(report.entry(node))
+
+
+def _show_operations(found: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for database in found.databases:
+        (step,) = database.steps
+        of = f"{database.bind}: " if len(found.databases) > 1 else ""
+        click.echo(f"{of}{step.direction} {step.revision} {step.message}")
+        show_operations(step.operations, database.bind)
 
 
 @command("check", bind=True)

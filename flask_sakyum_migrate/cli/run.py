@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +14,11 @@ from ..errors import ConfigError
 from ..policy import TRANSACTIONS
 from .asking import ask_on_terminal
 from .base import command, duration, option, revision_argument
-from .talk import alembic_lines, begun, finished, is_verbose, name_of, say, started, step
+from .foretell import check_options, check_pending, plan_options, show_plan
+from .talk import alembic_lines, begun, finished, is_verbose, name_of, say, started, step, write_sql
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import Sql
 
 
 def _run_options() -> list[click.Option]:
@@ -99,8 +98,15 @@ def _move(
     sql: bool,
     output: str | None,
     policy: dict[str, Any],
+    plan: bool,
+    as_json: bool,
     **more: Any,
 ) -> None:
+    if as_json and not plan:
+        raise click.UsageError("--json goes with --plan.")
+    if plan:
+        show_plan(repository.plan(verb, revision, bind=more["bind"]), as_json=as_json)
+        return
     if sql or output:
         write_sql(repository.sql(verb, revision, **more), output)
         return
@@ -111,15 +117,26 @@ def _move(
     finished(result, verb)
 
 
-@command("upgrade", *_MOVE_OPTIONS, revision_argument(default="head"), bind=True)
-def upgrade(repository: Repository, **arguments: Any) -> None:
+@command(
+    "upgrade",
+    *_MOVE_OPTIONS,
+    *plan_options("upgrade"),
+    *check_options(),
+    revision_argument(default="head"),
+    bind=True,
+)
+def upgrade(repository: Repository, check: bool, exit_code: bool, **arguments: Any) -> None:
     """Bring the databases up to a revision (default: head)."""
+    if check:
+        check_pending(repository, arguments["revision"], arguments["bind"], exit_code=exit_code)
+        return
     _move(repository, "upgrade", **_split(arguments))
 
 
 @command(
     "downgrade",
     *_MOVE_OPTIONS,
+    *plan_options("downgrade"),
     option("--yes", is_flag=True, help="Do not ask for the name of a protected database."),
     revision_argument(default="-1"),
     bind=True,
@@ -167,35 +184,6 @@ def ensure_version(repository: Repository, bind: str | None) -> None:
     for position in repository.ensure_version(bind):
         place = ", ".join(position.heads) or "base"
         say(f"{name_of(position.bind, position.url)} has a version table, at {place}.")
-
-
-def write_sql(scripts: Sequence[Sql], output: str | None) -> None:
-    """Print SQL, or write one file for each database."""
-    for script in scripts:
-        start = ", ".join(script.start) or "base"
-        if not script.text:
-            say(f"{script.bind}: env.py of this project wrote the SQL itself.")
-            continue
-        where = ", where the database is" if script.from_database else ""
-        say(f"SQL for {script.bind} from {start}{where}.")
-        if output is None:
-            if len(scripts) > 1:
-                click.echo(f"-- bind {script.bind}\n")
-            click.echo(script.text, nl=not script.text.endswith("\n"))
-            continue
-        path = _sql_path(Path(output), script.bind, several=len(scripts) > 1)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(script.text, "utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
-        click.echo(str(path))
-
-
-def _sql_path(output: Path, bind: str, *, several: bool) -> Path:
-    if output.is_dir() or not output.suffix:
-        return output / f"{bind}.sql"
-    return output.with_name(f"{output.stem}.{bind}{output.suffix}") if several else output
 
 
 COMMANDS = (upgrade, downgrade, stamp, ensure_version)

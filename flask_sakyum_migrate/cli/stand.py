@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .base import command, option
+from .base import command, exit_code_option, json_option, print_json
 from .talk import name_of, say
 
 if TYPE_CHECKING:
@@ -18,24 +14,6 @@ if TYPE_CHECKING:
     from ..results import DatabaseStatus, RevisionStatus
 
 _COLOURS = {"applied": "green", "pending": "yellow"}
-
-
-def json_option() -> click.Option:
-    """Return the option for reports that programs read."""
-    return option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-
-
-def exit_code_option(what: str) -> click.Option:
-    """Return the option that tells a finding from a crash.
-
-    :param what: the finding.
-    """
-    return option("--exit-code", is_flag=True, help=f"Exit with 3 when {what}.")
-
-
-def print_json(report: Any) -> None:
-    """Print a result as JSON."""
-    click.echo(json.dumps(dataclasses.asdict(report), indent=2, default=_plain))
 
 
 @command(
@@ -88,14 +66,6 @@ def _ran(one: RevisionStatus) -> list[str]:
     if one.ran.seconds is not None:
         parts.insert(1, f"{one.ran.seconds:.2f} s")
     return [part for part in parts if part]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(type(value).__name__)
 
 
 COMMANDS = (status,)

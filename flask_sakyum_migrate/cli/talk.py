@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ..errors import ConfigError
+
 if TYPE_CHECKING:
-    from ..results import NewRevision, Step, UpgradeResult, Visit
+    from ..results import NewRevision, Sql, Step, UpgradeResult, Visit
 
 # What Alembic says about itself in each run, once for each database.
 _NOISE = ("setting up autogenerate plugin", "Context impl", "Will assume", "Generating static SQL")
@@ -105,6 +108,35 @@ def would_write(revision: NewRevision) -> None:
         say(f"  {line}")
     click.echo(revision.text.rstrip("\n"))
     say(f"Nothing was written. Without --dry-run it would be {revision.path}.")
+
+
+def write_sql(scripts: Sequence[Sql], output: str | None) -> None:
+    """Print SQL, or write one file for each database."""
+    for script in scripts:
+        start = ", ".join(script.start) or "base"
+        if not script.text:
+            say(f"{script.bind}: env.py of this project wrote the SQL itself.")
+            continue
+        where = ", where the database is" if script.from_database else ""
+        say(f"SQL for {script.bind} from {start}{where}.")
+        if output is None:
+            if len(scripts) > 1:
+                click.echo(f"-- bind {script.bind}\n")
+            click.echo(script.text, nl=not script.text.endswith("\n"))
+            continue
+        path = _sql_path(Path(output), script.bind, several=len(scripts) > 1)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(script.text, "utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+        click.echo(str(path))
+
+
+def _sql_path(output: Path, bind: str, *, several: bool) -> Path:
+    if output.is_dir() or not output.suffix:
+        return output / f"{bind}.sql"
+    return output.with_name(f"{output.stem}.{bind}{output.suffix}") if several else output
 
 
 def is_verbose() -> bool:

@@ -140,7 +140,9 @@ class _Look:
     def _of_sql(self, node: ast.expr | None, line: int) -> str:
         text = self._sql(node)
         if text is not None:
-            found = [loss for one in parts(without_literals(text, "sqlite")) if (loss := _of(one))]
+            found = [
+                loss for one in parts(without_literals(text, "sqlite")) if (loss := loss_of(one))
+            ]
             return found[0] if found else ""
         # sa.insert(table).values(...), table.insert(), sa.select(...): what it begins with.
         if isinstance(node, ast.Name):
@@ -172,15 +174,15 @@ class _Look:
         return None
 
 
-def _of(statement: str) -> str:
-    """Return what one statement loses."""
+def loss_of(statement: str) -> str:
+    """Return what one statement, without literals, loses; nothing when it loses nothing."""
     word, kind = first_word(statement), kind_of(statement)
     if kind in (Kind.READ, Kind.SESSION) or word in ("CREATE", "ANALYZE", "REINDEX", "VACUUM"):
         return ""
     if word == "INSERT":
         return _UNKNOWN if _INSERT_CHANGES.search(statement) else ""
     if word in ("UPDATE", "DELETE"):
-        table = re.match(r"\w+\s+(?:FROM\s+|OR\s+\w+\s+)?(\S+)", statement)
+        table = re.match(r"\w+\s+(?:FROM\s+|OR\s+\w+\s+)?(\S+)", statement, re.I)
         what = "changes" if word == "UPDATE" else "deletes"
         return f"{what} rows of {unquoted(table[1]) if table else 'a table'}"
     if _ALTER_ADDS.search(statement):

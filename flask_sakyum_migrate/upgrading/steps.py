@@ -53,6 +53,20 @@ def downgrade_steps(script: ScriptDirectory, graph: Graph, target: str) -> StepF
     return fn
 
 
+def one_step(
+    script: ScriptDirectory, graph: Graph, revision: str, *, upgrade: bool
+) -> StepFunction:
+    """Make the function that gives Alembic one revision, wherever the database is."""
+
+    def fn(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
+        (one,) = _having([script.get_revision(revision)], "upgrade" if upgrade else "downgrade")
+        if upgrade:
+            return [_Upgrade(script.revision_map, one, True)]
+        return [_Downgrade(script, one, _Plan(graph, heads, [one]))]
+
+    return fn
+
+
 def stamp_steps(script: ScriptDirectory, graph: Graph, targets: Sequence[str]) -> StepFunction:
     """Make the function that sets the version table to the targets, without running anything."""
 
