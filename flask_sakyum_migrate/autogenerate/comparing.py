@@ -27,11 +27,11 @@ _TO_WRITE = (
     drops.refuse_most,
     long_names.refuse,
     *seeing.UNITS,
+    mysql.know_json,
     mysql.leave_made_indexes,
     mysql.step_aside,
     ordering.order,
     mysql.keep_indexes,
-    types.mark,
 )
 _BACK = (
     *seeing.BACK,

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
+from sqlalchemy.dialects.mysql import LONGTEXT
 
 from .changes import Changes, full_name
 from .only import MYSQL, Only
@@ -24,6 +25,43 @@ SELECT DISTINCT table_name FROM information_schema.key_column_usage
 WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE()
 AND referenced_table_name = :name
 """
+
+
+# MariaDB keeps JSON as a text with a CHECK that bears the name of the column.
+_JSON = """
+SELECT table_name, constraint_name FROM information_schema.check_constraints
+WHERE constraint_schema = DATABASE()
+AND check_clause = concat('json_valid(`', replace(constraint_name, '`', '``'), '`)')
+"""
+
+
+def know_json(changes: Changes) -> None:
+    """Call a column that goes or changes JSON where MariaDB tells a long text of it."""
+    dialect: Any = changes.context.dialect
+    if changes.dialect != "mysql" or not dialect.is_mariadb:
+        return
+    known: set[tuple[str, str]] | None = None
+    for held, one in list(changes.walk()):
+        table = one.to_table() if isinstance(one, ops.DropTableOp) else None
+        texts = [] if table is None else [it for it in table.c if isinstance(it.type, LONGTEXT)]
+        if isinstance(one, ops.DropColumnOp):
+            texts = [it for it in [one.to_column()] if isinstance(it.type, LONGTEXT)]
+        altered = isinstance(one, ops.AlterColumnOp) and isinstance(one.existing_type, LONGTEXT)
+        if not (texts or altered) or one.schema is not None:
+            continue
+        if known is None:
+            rows = changes.connection.execute(sa.text(_JSON)).all()
+            known = {(row[0], row[1]) for row in rows}
+        stored = changes.renamed.stored_table(one.table_name, None)
+        for column in texts:
+            if (stored, column.name) in known:
+                column.type = sa.JSON()
+        if altered:
+            name = changes.renamed.stored_column(one.table_name, None, one.column_name)
+            if (stored, name) in known:
+                one.existing_type = sa.JSON()
+        if table is not None:
+            held[held.index(one)] = ops.DropTableOp.from_table(table)
 
 
 def step_aside(changes: Changes) -> None:
@@ -266,7 +304,10 @@ class _Table:
             elif any(_serves(index, columns) for index in self._model.values()):
                 continue  # the models have one that it used
             if name is not None and name not in {*self._model, *self._dropped_indexes}:
-                yield Only(MYSQL, ops.DropIndexOp(name, self._name))
+                # Made anew it would be called after the constraint, and this could not run twice.
+                made = ops.CreateIndexOp(name, self._name, list(columns))
+                back = made if name != one.constraint_name else None
+                yield Only(MYSQL, ops.DropIndexOp(name, self._name), back=back)
 
     def _made_for(self, key: str, columns: Columns) -> str | None:
         """Return the name of the index that the database has made for a foreign key."""

@@ -305,4 +305,4 @@ def _told(needed: Needed, answer: Answer) -> str:
 def _table(mod: ops.ModifyTableOps, operations: list[Any]) -> list[ops.MigrateOperation]:
     if not operations:
         return []
-    return [ops.ModifyTableOps(mod.table_name, operations, schema=mod.schema)]
+    return [type(mod)(mod.table_name, operations, schema=mod.schema)]

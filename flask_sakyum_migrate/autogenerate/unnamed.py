@@ -64,16 +64,30 @@ def drop_unseen(changes: Changes) -> None:
             for index in table.indexes
             if index.unique
         }
+        lost = _lost(changes, table)
         for one in inspector.get_unique_constraints(stored, schema):
             names = [columns.get(name, name) for name in one["column_names"]]
             keys = frozenset(c.key for c in table.c if c.name in names)
-            if one["name"] is None and len(keys) == len(names) and keys not in wanted:
+            # What goes with a column is named as well, so that it comes back with it.
+            known = len(keys) == len([name for name in names if name not in lost])
+            gone = keys not in wanted or not lost.isdisjoint(names)
+            if one["name"] is None and known and gone:
                 made = ops.CreateUniqueConstraintOp(None, table.name, names, schema=table.schema)
                 changes.add_to_table(
                     ops.DropConstraintOp(
                         None, table.name, type_="unique", schema=table.schema, _reverse=made
                     )
                 )
+
+
+def _lost(changes: Changes, table: sa.Table) -> set[str]:
+    """Return the columns that a table loses."""
+    return {
+        one.column_name
+        for _, one in changes.walk()
+        if isinstance(one, ops.DropColumnOp)
+        and (one.table_name, one.schema) == (table.name, table.schema)
+    }
 
 
 def name_constraints(changes: Changes) -> None:

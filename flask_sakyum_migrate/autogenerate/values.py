@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from .rendering import render_expression
@@ -240,6 +241,8 @@ _NEUTRAL: tuple[tuple[type[Any], Any], ...] = (
     (sa.Uuid, uuid.UUID(int=0)),
     (sa.JSON, {}),
     (sa.LargeBinary, b""),
+    (postgresql.INTERVAL, datetime.timedelta(0)),
+    (sa.ARRAY, []),
 )
 _EXAMPLES: tuple[tuple[type[Any], str], ...] = (
     (sa.Boolean, "false"),

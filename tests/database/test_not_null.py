@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -159,6 +160,33 @@ def test_a_column_that_was_nullable(stage: Stages, kind: str) -> None:
     run(project, "downgrade")
     assert stored(project, "it")["nullable"] is True
     run(project, "upgrade")
+
+
+RETYPED: dict[str, tuple[Any, Any, Any, Any]] = {
+    "longer": (sa.String(20), "a", sa.String(50), "b"),
+    "text to integer": (sa.String(20), "1", sa.Integer(), 2),
+    "integer to text": (sa.Integer(), 1, sa.String(20), "2"),
+    "integer to numeric": (sa.Integer(), 1, sa.Numeric(10, 2), Decimal("2.50")),
+    "text to json": (sa.Text(), '"a"', sa.JSON(), {"b": 2}),
+    "labels": (sa.Enum("a", "b", name="it"), "a", sa.Enum("a", "b", "c", name="it"), "b"),
+    "text to enum": (sa.String(20), "a", sa.Enum("a", "c", name="it"), "c"),
+}
+
+
+@pytest.mark.parametrize("kind", RETYPED)
+def test_nullable_and_another_type_before(stage: Stages, kind: str) -> None:
+    type_, value, wanted, default = RETYPED[kind]
+    stage(column("it", type_), it=value)
+    with stage(column("it", type_)).engine().begin() as connection:
+        table = sa.table("user", sa.column("it", type_), sa.column("id"))
+        connection.execute(sa.update(table).where(table.c.id <= ROWS // 2).values(it=sa.null()))
+    project = stage(column("it", wanted, nullable=False, default=default))
+    run(project, "migrate", "upgrade", "check")
+    assert values(project).count(default) == ROWS // 2
+    assert stored(project, "it")["nullable"] is False
+    run(project, "downgrade")
+    assert stored(project, "it")["nullable"] is True
+    run(project, "upgrade", "check")
 
 
 def test_a_server_default_stays_one_step(stage: Stages) -> None:
@@ -349,6 +377,14 @@ GONE: dict[str, tuple[Callable[[], sa.Column[Any]], dict[str, Any]]] = {
         column("it", sa.DateTime, nullable=False),
         {"it": datetime.datetime(2026, 1, 31)},
     ),
+    "json": (column("it", sa.JSON, nullable=False), {"it": [1]}),
+    "enum": (column("it", sa.Enum("a", "b", name="it"), nullable=False), {"it": "b"}),
+    "binary": (column("it", sa.LargeBinary, nullable=False), {"it": b"x"}),
+    "uuid": (column("it", sa.Uuid, nullable=False), {"it": uuid.UUID(int=5)}),
+    "interval": (
+        column("it", sa.Interval, nullable=False),
+        {"it": datetime.timedelta(1)},
+    ),
     "foreign key": (
         lambda: sa.Column("it", sa.Integer, sa.ForeignKey("team.id", name="fk_it"), nullable=False),
         {"it": 7},
@@ -371,11 +407,12 @@ def test_a_dropped_column_comes_back_not_null(stage: Stages, kind: str) -> None:
     run(project, "upgrade", "check", "downgrade")
     assert stored(before, "it")["nullable"] == schema["nullable"]
     assert before.repository.check(anywhere=True).ok
-    assert len(values(before)) == ROWS
+    # To SQLite an enum and a UUID are texts, and an empty one says nothing.
+    if before.engine().dialect.name != "sqlite" or kind not in ("enum", "uuid"):
+        assert len(values(before)) == ROWS
     run(project, "upgrade", "check")
 
 
-@pytest.mark.parametrize("bind_url", ["postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize("type_", [sa.Integer(), sa.String(20)])
 def test_a_unique_column_comes_back(make_project: ProjectMaker, bind_url: str, type_: Any) -> None:
     before = make_project(bind_url, models=user(column("it", type_, nullable=False, unique=True)))

@@ -181,3 +181,28 @@ def test_a_serial_column_counts_on(
         table = project.db.metadata.tables["item"]
         made = connection.execute(sa.insert(table).values(it=1)).inserted_primary_key
         assert made == (4294967296,)
+
+
+@pytest.mark.parametrize("bind_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("gone", ["column", "type", "table"])
+def test_json_of_mariadb_comes_back_as_json(
+    make_project: ProjectMaker, bind_url: str, gone: str
+) -> None:
+    def models(it: sa.Column[Any] | None) -> Callable[[Any], None]:
+        def define(db: Any) -> None:
+            db.Table("other", sa.Column("id", sa.Integer, primary_key=True))
+            if it is not None:
+                item(it)(db)
+
+        return define
+
+    first = make_project(bind_url, models=models(it(sa.JSON())))
+    run(first, "migrate", "upgrade")
+    after = {
+        "column": models(sa.Column("n", sa.Integer)),
+        "type": models(it(sa.Text())),
+        "table": models(None),
+    }
+    run(make_project(bind_url, models=after[gone]), "migrate", "upgrade", "downgrade")
+    with first.engine().begin() as connection, pytest.raises(sa.exc.DBAPIError, match="CONSTRAINT"):
+        connection.exec_driver_sql("INSERT INTO item (it) VALUES ('no JSON')")

@@ -66,7 +66,6 @@ def test_made_later(story: Story) -> None:
     assert rows(project, "SELECT name, year, room_id FROM exam") == [("a", 1, 1)]
 
 
-@pytest.mark.parametrize("bind_url", ["sqlite", "postgresql"], indirect=True)
 def test_made_with_the_table_and_dropped(story: Story) -> None:
     fill(story.upgraded(models(unique=True, key=True)))
     project = story.with_models(models(unique=False, key=False))
