@@ -431,6 +431,7 @@ class Verbs(Operation):
             )
         if autogenerate:
             self.import_models()
+            generating.refuse_unmapped(self.source.db)
         session = self.open(["autogenerate"] if autogenerate else [], graph=graph)
         wishes = wishes or Wishes()
         pipeline = generating.pipeline(wishes, graph, writing=True, ask=ask)

@@ -6,6 +6,7 @@ from .losing import may_lose
 from .rendering import render_item
 from .seeing import configuring
 from .unimported import refuse_empty
+from .unusable import refuse_unmapped
 
 __all__ = [
     "check_names",
@@ -16,6 +17,7 @@ __all__ = [
     "merge",
     "pipeline",
     "refuse_empty",
+    "refuse_unmapped",
     "render_item",
     "revision_context",
     "run_options",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..results import CheckResult
 from ..revisions import Graph
 from ..runtime.steps import StepFunction
 from ..wishes import Wishes
-from . import drops, long_names, mysql, not_null, ordering, renames, seeing, types
+from . import drops, long_names, mysql, not_null, ordering, renames, seeing, types, unusable
 from .pipeline import Pipeline
 from .rendering import render_item
 
@@ -101,7 +101,8 @@ def comparison(
         ):
             raise _behind(graph, heads, migration_context)
         refuse(migration_context)
-        context.run_autogenerate(heads, migration_context)
+        with unusable.in_words(_metadata(migration_context), migration_context.dialect):
+            context.run_autogenerate(heads, migration_context)
         return []
 
     return fn
@@ -159,16 +160,19 @@ def _behind(graph: Graph, heads: tuple[str, ...], context: MigrationContext) -> 
     )
 
 
+def _metadata(context: MigrationContext) -> Sequence[sa.MetaData]:
+    target = context.opts["target_metadata"] or ()
+    return [target] if isinstance(target, sa.MetaData) else target
+
+
 def _tables_of_models(context: MigrationContext) -> list[str]:
     """Return the tables of the models that the database has."""
-    target = context.opts["target_metadata"] or ()
-    collections = [target] if isinstance(target, sa.MetaData) else target
     inspector = sa.inspect(context.connection)
     assert inspector is not None
     names = set(inspector.get_table_names())
     return sorted(
         table.name
-        for one in collections
+        for one in _metadata(context)
         for table in one.tables.values()
         if table.schema is None and table.name in names
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,20 +25,39 @@ def refuse(changes: Changes) -> None:
     """
     for _, one in changes.walk():
         for kind, name in _new_names(one):
-            # SQLAlchemy shortens the names it makes by itself, always in the same way.
-            if name is None or isinstance(name, conv):
-                continue
-            if changes.dialect == "postgresql" and len(name.encode()) > _POSTGRESQL:
-                length, does = f"{len(name.encode())} bytes", f"PostgreSQL keeps {_POSTGRESQL}"
-            elif changes.dialect == "mysql" and len(name) > _MYSQL:
-                length, does = f"{len(name)} characters", f"MySQL and MariaDB take {_MYSQL}"
-            else:
-                continue
-            raise RefusedError(
-                f"The name of the {kind} {name} has {length}, and {does}. Nothing was written.",
-                "Give it a shorter name in the models.",
-                name=str(name),
-            )
+            _refuse(kind, name, changes.dialect)
+
+
+def refuse_in(metadata: Iterable[sa.MetaData], dialect: sa.Dialect) -> None:
+    """Refuse names of models, which SQLAlchemy does not even compare on PostgreSQL.
+
+    :raises RefusedError: there is one.
+    """
+    for table in (table for one in metadata for table in one.tables.values()):
+        for kind, name in [
+            ("table", table.name),
+            *(("column", one.name) for one in table.c),
+            *(("index", one.name) for one in table.indexes),
+            *(("constraint", one.name) for one in table.constraints),
+        ]:
+            _refuse(kind, name if isinstance(name, str) else None, dialect.name)
+
+
+def _refuse(kind: str, name: str | None, dialect: str) -> None:
+    # SQLAlchemy shortens the names it makes by itself, always in the same way.
+    if name is None or isinstance(name, conv):
+        return
+    if dialect == "postgresql" and len(name.encode()) > _POSTGRESQL:
+        length, does = f"{len(name.encode())} bytes", f"PostgreSQL keeps {_POSTGRESQL}"
+    elif dialect in ("mysql", "mariadb") and len(name) > _MYSQL:
+        length, does = f"{len(name)} characters", f"MySQL and MariaDB take {_MYSQL}"
+    else:
+        return
+    raise RefusedError(
+        f"The name of the {kind} {name} has {length}, and {does}. Nothing was written.",
+        "Give it a shorter name in the models.",
+        name=str(name),
+    )
 
 
 def _new_names(one: Any) -> Iterator[tuple[str, str | None]]:

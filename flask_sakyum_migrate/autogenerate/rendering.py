@@ -17,6 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from alembic.autogenerate import render_op_text
 from alembic.autogenerate.api import AutogenContext
+from alembic.ddl.impl import DefaultImpl
 from alembic.operations import ops
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
@@ -70,6 +71,9 @@ def render_expression(value: sa.ClauseElement, context: AutogenContext) -> str:
 
 def _type(type_: TypeEngine[Any], context: AutogenContext) -> Rendered:
     module = type(type_).__module__
+    of_dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
+    if of_dialect and of_dialect[1] != context.migration_context.dialect.name:
+        return _of_other(type_, of_dialect[1], context)
     if module.partition(".")[0] == "sqlalchemy" or context.opts.get("user_module_prefix"):
         return False
     if context.migration_context.impl.render_type(type_, context):
@@ -80,6 +84,15 @@ def _type(type_: TypeEngine[Any], context: AutogenContext) -> Rendered:
             context.imports.add(f"import {module}")
             return text
     return _stand_in(type_, context)
+
+
+def _of_other(type_: TypeEngine[Any], dialect: str, context: AutogenContext) -> Rendered:
+    """Write a type of another database, as Alembic does it where that is the one in use."""
+    impl = DefaultImpl.get_by_dialect(_dialect(dialect))
+    text = impl(_dialect(dialect), None, True, None, None, {}).render_type(type_, context)
+    if text:
+        context.imports.add(f"from sqlalchemy.dialects import {dialect}")
+    return text
 
 
 def _stand_in(type_: TypeEngine[Any], context: AutogenContext) -> str:
@@ -214,6 +227,9 @@ def _check(check: sa.CheckConstraint, context: AutogenContext) -> Rendered:
 def _sql(value: sa.ClauseElement, context: AutogenContext, *, is_default: bool = True) -> str:
     """Return an SQL expression as it has to stand in ``text()``."""
     impl = context.migration_context.impl
+    if isinstance(value, sa.TextClause) and None in value.compile().params.values():
+        # What was read from a database has colons that are no parameters.
+        value = sa.text(_PARAMETER.sub(r"\\:", value.text))
     text = impl.render_ddl_sql_expr(value, is_server_default=is_default)
     if impl.dialect.paramstyle in ("format", "pyformat"):
         text = text.replace("%%", "%")  # which is doubled for the driver, when it is run

@@ -91,6 +91,8 @@ def _signature(
 ) -> tuple[Any, ...]:
     default = changes.context.dialect.default_schema_name
     schema = key.kw.get("referent_schema")
+    if schema is None and changes.dialect == "mysql" and not stored:
+        schema = key.kw.get("source_schema")  # where MySQL looks for a table without a database
     options = {name: key.kw.get(name) for name in ("ondelete", "onupdate")}
     if stored and changes.dialect == "sqlite":
         options = _sqlite_options(changes, key)
