@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ from .state import current_state
 
 if TYPE_CHECKING:
     from .binds import EnginesArgument, MetadataArgument
+    from .policy import Policy
     from .repository import Repository
 
 ConfigCallback = TypeVar("ConfigCallback", bound=Callable[[Any], Any])
@@ -59,7 +61,6 @@ class MigrateState:
     def repository(self) -> Repository:
         """The migrations folder of this application with its databases."""
         from .binds import Source
-        from .policy import read_policy
         from .repository import Repository
         from .signals import sending
 
@@ -82,9 +83,16 @@ class MigrateState:
             tuple(self.migrate.configure_callbacks),
             (x_arg,) if isinstance(x_arg, str) else tuple(x_arg),
             self.context,
-            read_policy(self._setting),
+            self._policy(),
             sending(self.app, self.migrate.hooks),
         )
+
+    def _policy(self) -> Policy:
+        from .policy import read_policy
+
+        policy = read_policy(self._setting)
+        more = (*self.sources["ignore_tables"], *policy.ignore_tables)
+        return replace(policy, ignore_tables=more)
 
     def _setting(self, name: str) -> Any:
         """Return a setting from the application's configuration, else from the environment."""
@@ -125,6 +133,8 @@ class Migrate:
     :param engines: the engines, when there is no ``db``: an Engine, a dict by bind key, or a
         function that returns one of them.
     :param binds: only these bind keys are migrated; by default all.
+    :param ignore_tables: names and patterns of tables that are not compared with the models:
+        ``["spatial_ref_sys", "celery_*", "audit.*"]``.
     :param alembic_context_kwargs: given to Alembic's ``context.configure()``.
     """
 
@@ -141,6 +151,7 @@ class Migrate:
         metadatas: MetadataArgument | None = None,
         engines: EnginesArgument | None = None,
         binds: Sequence[str] = (),
+        ignore_tables: Sequence[str] | str = (),
         **alembic_context_kwargs: Any,
     ) -> None:
         self.configure_callbacks: list[Callable[[Any], Any]] = []
@@ -158,6 +169,7 @@ class Migrate:
             "metadatas": metadatas,
             "engines": engines,
             "binds": tuple(binds),
+            "ignore_tables": _several(ignore_tables),
         }
         if app is not None and (db is not None or engines is not None):
             self.init_app(app)
@@ -175,6 +187,7 @@ class Migrate:
         metadatas: MetadataArgument | None = None,
         engines: EnginesArgument | None = None,
         binds: Sequence[str] | None = None,
+        ignore_tables: Sequence[str] | str | None = None,
         **alembic_context_kwargs: Any,
     ) -> None:
         """Bind an application; what is given here goes before what the constructor was given."""
@@ -191,6 +204,7 @@ class Migrate:
             "metadatas": metadatas,
             "engines": engines,
             "binds": binds,
+            "ignore_tables": None if ignore_tables is None else _several(ignore_tables),
         }
         self._sources = {name: self._sources[name] if v is None else v for name, v in named.items()}
         app.extensions["migrate"] = MigrateState(
@@ -297,3 +311,7 @@ class Migrate:
             opts=opts or (),
             callbacks=self.configure_callbacks,
         )
+
+
+def _several(names: Sequence[str] | str) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)

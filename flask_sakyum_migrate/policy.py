@@ -33,6 +33,7 @@ class Policy:
         table and ``_runs``; None: no such table.
     :param app_version: the version of the application, for that table.
     :param protected: whether to ask before something is lost: always, or for these URL patterns.
+    :param ignore_tables: names and patterns of tables that are not compared with the models.
     :param say: called with a sentence that a person should read meanwhile.
     """
 
@@ -44,6 +45,7 @@ class Policy:
     runs_table: str | None = ""
     app_version: str = ""
     protected: bool | Sequence[str] = False
+    ignore_tables: Sequence[str] = ()
     say: Callable[[str], None] | None = None
 
     def tell(self, text: str) -> None:
@@ -123,6 +125,13 @@ def _patterns(value: Any) -> bool | tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else tuple(map(str, value))
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    names = value.split() if isinstance(value, str) else list(value)
+    if not all(isinstance(one, str) and one for one in names):
+        raise ValueError(value)
+    return tuple(names)
+
+
 _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "lock_wait": (seconds, "a number of seconds"),
     "transaction": (_transaction, f"one of {', '.join(TRANSACTIONS)}"),
@@ -132,4 +141,5 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "runs_table": (_table, "True, False or the name of a table"),
     "app_version": (str, "a text"),
     "protected": (_patterns, "True, False or a list of URL patterns"),
+    "ignore_tables": (_names, "a list of names and patterns of tables"),
 }

@@ -50,7 +50,12 @@ class Repository(Rows):
             yield replace(
                 self,
                 source=replace(self.source, engines=engines),
-                policy=Policy(lock_wait=None, backup=0, runs_table=None),
+                policy=Policy(
+                    lock_wait=None,
+                    backup=0,
+                    runs_table=None,
+                    ignore_tables=self.policy.ignore_tables,
+                ),
                 hooks=Hooks(),
             )._brought_to(target)
 

@@ -447,7 +447,7 @@ class Verbs(Operation):
             fn = generating.comparison(context, graph, self._refuse(wishes))
             options = generating.run_options(context)
             run = Run(fn, bind, options=options, render_item=generating.render_item)
-            run.comparing = generating.configuring(pipeline)
+            run.comparing = generating.configuring(pipeline, self.policy.ignore_tables)
             self.run(session, run)
         if autogenerate:
             pipeline.finish()
@@ -519,7 +519,7 @@ class Verbs(Operation):
             context, session.graph, self._refuse(Wishes()), anywhere=anywhere
         )
         run = Run(fn, bind, options=generating.run_options(context))
-        run.comparing = generating.configuring(pipeline)
+        run.comparing = generating.configuring(pipeline, self.policy.ignore_tables)
         self.run(session, run)
         for note in pipeline.notes:
             self.policy.tell(note)

@@ -206,6 +206,8 @@ def _server_default(default: Any, context: AutogenContext) -> Rendered:
         text = repr(_sql(default.sqltext, context, is_default=False))
         stored = "" if default.persisted is None else f", persisted={default.persisted}"
         return f"{_prefix(context)}Computed({text}{stored})"
+    if type(default) is sa.FetchedValue:
+        return ""  # something in the database gives it: there is nothing to write
     if not isinstance(default, sa.DefaultClause):
         return False
     if isinstance(default.arg, str):

@@ -44,7 +44,7 @@ def slug(lines: Sequence[str]) -> str:
             words.append(("rename", kind, f"{name.split(' ')[0]} to {after}"))
             continue
         # The indexes of a new table come with it.
-        words.append((verbs[mark], kind, name.split(" ")[0]))
+        words.append((verbs[mark], kind, name.split(" ")[0] or kind))  # a package has its own
     tables = [name for verb, kind, name in words if kind == "table" and verb == "add"]
     main = [one for one in words if one[1] in ("table", "column")] or words
     said = [

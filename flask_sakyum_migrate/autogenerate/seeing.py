@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import defaults, label_lists, schemas, unnamed
+from . import defaults, ignoring, label_lists, schemas, unnamed
 from .enum_types import leave_types
 from .enums import Enums
 from .pipeline import Pipeline
@@ -28,14 +28,18 @@ BACK = (leave_types,)
 """The units for the way back."""
 
 
-def configuring(pipeline: Pipeline) -> Callable[[dict[str, Any]], None]:
+def configuring(
+    pipeline: Pipeline, ignored: Sequence[str] = ()
+) -> Callable[[dict[str, Any]], None]:
     """Make what edits the arguments of ``context.configure()`` for a comparison.
 
     :param pipeline: it knows the text of the revision files.
+    :param ignored: patterns for tables that are not compared.
     """
 
     def edit(options: dict[str, Any]) -> None:
         defaults.own_server_defaults(options)
         schemas.compare_schemas(options, pipeline.history)
+        ignoring.ignore_tables(options, ignored)
 
     return edit

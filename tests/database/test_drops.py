@@ -42,10 +42,14 @@ def school(make_project: ProjectMaker, bind_url: str) -> Callable[..., Project]:
             row = sa.insert(sa.table(name, sa.column("name"))).values(name="x")
             connection.execute(row)
 
-    def again(*names: str) -> Project:
+    def again(*names: str, **options: Any) -> Project:
         directory = first.path / "migrations"
         return make_project(
-            bind_url, models=define(*names), folder=f"with_{'_'.join(names)}", directory=directory
+            bind_url,
+            models=define(*names),
+            folder=f"with_{'_'.join(names)}",
+            directory=directory,
+            **options,
         )
 
     return again
@@ -196,3 +200,52 @@ def upgrade():
 def downgrade():
     op.execute("DROP TABLE log")
 '''
+
+
+@pytest.mark.parametrize("where", ["argument", "setting"])
+def test_tables_that_are_ignored(
+    school: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    first = school("exam", "grade", "user")
+    execute(first, "CREATE TABLE geo (id INTEGER)", "CREATE TABLE task_old (id INTEGER)")
+    names = ["geo", "task_*", "grade", "fresh"]
+    if where == "setting":
+        monkeypatch.setenv("MIGRATE_IGNORE_TABLES", " ".join(names))
+    project = school(
+        "exam", "user", "fresh", **({"ignore_tables": names} if where == "argument" else {})
+    )
+    result = project.flask("migrate")
+    assert result.exit_code == 0
+    assert result.stderr == "No changes in schema detected.\n"
+    check = project.flask("check")
+    assert (check.exit_code, check.stdout) == (0, "No new upgrade operations detected.\n")
+    assert "geo" not in check.stderr
+
+
+def test_a_pattern_with_a_schema(make_project: ProjectMaker, make_database: DatabaseMaker) -> None:
+    def models(db: Any) -> None:
+        for schema in (None, "audit"):
+            db.Table("log", sa.Column("id", sa.Integer, primary_key=True), schema=schema)
+
+    project = make_project(
+        make_database("postgresql"),
+        models=models,
+        ignore_tables="audit.*",
+        include_object=lambda item, name, type_, reflected, other: name != "other",
+    )
+    result = project.flask("migrate")
+    assert "+ table log\n" in result.stderr
+    assert "audit.log" not in result.stderr
+    assert project.flask("upgrade").exit_code == 0
+    assert project.flask("check").exit_code == 0
+
+
+def test_ignored_tables_that_mean_nothing(make_project: ProjectMaker, url: str) -> None:
+    project = make_project(url)
+    project.app.config["MIGRATE_IGNORE_TABLES"] = [1]
+    result = project.flask("migrate")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: MIGRATE_IGNORE_TABLES is [1], and has to be a list of names and patterns of "
+        "tables.\n"
+    )

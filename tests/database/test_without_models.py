@@ -64,7 +64,7 @@ assert "flask_sakyum_migrate" not in sys.modules
 
 
 def define(db: Any, own: dict[str, Any], kind: str, checks: bool) -> None:
-    other = {
+    others: dict[str, list[Any]] = {
         "postgresql": [
             postgresql.ARRAY(sa.Integer),
             postgresql.ARRAY(sa.String(20), dimensions=2),
@@ -74,8 +74,8 @@ def define(db: Any, own: dict[str, Any], kind: str, checks: bool) -> None:
         ],
         "mysql": [mysql.ENUM("a", "b"), mysql.SET("a", "b"), mysql.TINYINT(1)],
         "sqlite": [],
-    }[kind]
-    here = [
+    }
+    here: list[Any] = [
         sa.Text().with_variant(postgresql.JSONB(), "postgresql"),
         sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"),
         sa.String(50).with_variant(own["Cents"](), "sqlite"),
@@ -84,7 +84,7 @@ def define(db: Any, own: dict[str, Any], kind: str, checks: bool) -> None:
         own["Cents"](),
         own["Tags"](),
         own["Point"](),
-        *other,
+        *others[kind],
     ]
     if checks:
         own_colour = own["Colour"]
