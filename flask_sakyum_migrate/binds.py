@@ -85,12 +85,15 @@ class Source:
     :param db: the application's SQLAlchemy object, of any kind, or None.
     :param metadatas: given to ``Migrate(metadatas=...)``: instead of, or beside, those of ``db``.
     :param engines: given to ``Migrate(engines=...)``; a callable is called when needed.
+    :param only: the keys of the binds that are meant; empty for all.
+    :param fixed: ``metadatas`` hold, whatever env.py names.
     """
 
     db: Any = None
     metadatas: MetadataArgument | None = None
     engines: EnginesArgument | None = None
     only: Sequence[str] = field(default=())
+    fixed: bool = False
 
     def binds(self) -> list[Bind]:
         """Find the binds. For Flask-SQLAlchemy this needs an application context.

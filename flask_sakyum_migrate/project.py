@@ -149,6 +149,7 @@ class Project:
             dict(self.options),
             multidb=multidb,
             runs_table=self.policy.runs_table or "",
+            fixed=self.source.fixed,
             **more,
         )
 

@@ -1,21 +1,18 @@
 """The migrations folder with its databases: all verbs in one class.
 
-Here are those that are made of others: a throw-away copy, catching up, adopting a database.
+Here are those that are made of others: catching up, adopting a database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError, HistoryError, RefusedError
-from .hooks import Hooks
-from .policy import Policy
+from .checking import Checking
+from .errors import HistoryError, RefusedError
 from .results import Baseline, Update
-from .rows import Rows
 
 if TYPE_CHECKING:
     from .results import NewRevision, Step, UpgradeResult, Visit
@@ -23,46 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Repository(Rows):
+class Repository(Checking):
     """The migrations folder of one application, and the databases it is for.
 
     Verbs act and return what they did; reads are nouns. The parameters are those of `Project`.
     """
-
-    @contextmanager
-    def scratch(self, target: str | None = "heads") -> Iterator[Repository]:
-        """Lend a repository of the same folder on empty databases, which are dropped after it.
-
-        :param target: the revision they are brought to; None leaves them empty.
-        :raises ConfigError: env.py was written for this project and opens its own connections.
-        :raises DatabaseError: the user may not make databases on the server.
-        """
-        from .scratch import scratch_engines
-
-        folder = self.folder
-        if not folder.env.is_known:
-            raise ConfigError(
-                f"{folder.path / 'env.py'} of this project opens its own connections, so it "
-                "cannot be run on a throw-away database.",
-                "The env.py of a new folder can:  flask db -d NAME init",
-            )
-        with scratch_engines(self.databases(None, folder)) as engines:
-            yield replace(
-                self,
-                source=replace(self.source, engines=engines),
-                policy=Policy(
-                    lock_wait=None,
-                    backup=0,
-                    runs_table=None,
-                    ignore_tables=self.policy.ignore_tables,
-                ),
-                hooks=Hooks(),
-            )._brought_to(target)
-
-    def _brought_to(self, target: str | None) -> Repository:
-        if target is not None and self.graph().nodes:
-            self.upgrade(target)
-        return self
 
     def update(
         self,

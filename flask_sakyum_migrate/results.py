@@ -283,20 +283,92 @@ class Sql:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What differs, in words.
+
+    :param text: ``+ column user.email VARCHAR(20)``: what would have to be done.
+    :param table: the table it is about, with its schema if it has one; empty when that is unknown.
+    """
+
+    text: str
+    table: str = ""
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """How the models differ from the databases.
 
     :param differences: Alembic's difference tuples, as ``alembic check`` has them.
     :param operations: the same as the code of a revision that would remove them.
+    :param changes: the same in words.
     """
 
     differences: tuple[Any, ...]
     operations: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
 
     @property
     def ok(self) -> bool:
         """There is no difference."""
         return not self.differences
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check found.
+
+    :param text: what is wrong.
+    :param hint: what to type next.
+    :param bind: the bind key of the database it is about; empty when it is about the files.
+    :param path: the file it is about; None when there is none.
+    :param line: the line in it.
+    """
+
+    text: str
+    hint: str = ""
+    bind: str = ""
+    path: Path | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one question of a check.
+
+    :param name: ``database`` (the models against the database), ``heads`` (the files by
+        themselves), ``models`` (the models against the revisions) or ``drift`` (the revisions
+        against the database).
+    :param findings: what is wrong; none when it is fine.
+    :param operations: the code that would mend it, where there is any.
+    :param note: what was not looked at, and why.
+    :param broken: the files are no history, so that no other question has an answer.
+    """
+
+    name: str
+    findings: tuple[Finding, ...] = ()
+    operations: tuple[str, ...] = ()
+    note: str = ""
+    broken: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """There is nothing wrong."""
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The answers to all questions that were asked.
+
+    :param verdicts: in the order they were asked.
+    """
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def ok(self) -> bool:
+        """There is nothing wrong."""
+        return all(one.ok for one in self.verdicts)
 
 
 @dataclass(frozen=True)

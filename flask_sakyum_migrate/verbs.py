@@ -500,30 +500,36 @@ class Verbs(Operation):
                 splice=splice,
             )
 
-    def check(self, bind: str | None = None, *, anywhere: bool = False) -> CheckResult:
+    def check(
+        self,
+        bind: str | None = None,
+        *,
+        anywhere: bool = False,
+        wishes: Wishes | None = None,
+    ) -> CheckResult:
         """Compare the models with the databases.
 
         :param anywhere: compare whatever revision a database is at.
+        :param wishes: what cannot be decided by comparing.
         :raises DatabaseBehindError: a database is not at head.
         """
         from . import autogenerate as generating
         from .runtime.environment import Run
 
         self.import_models()
+        wishes = wishes or Wishes()
         session = self.open()
-        pipeline = generating.pipeline(Wishes(), session.graph, writing=False)
+        pipeline = generating.pipeline(wishes, session.graph, writing=False)
         context = generating.revision_context(
             session.config, session.script, pipeline, autogenerate=True
         )
-        fn = generating.comparison(
-            context, session.graph, self._refuse(Wishes()), anywhere=anywhere
-        )
+        fn = generating.comparison(context, session.graph, self._refuse(wishes), anywhere=anywhere)
         run = Run(fn, bind, options=generating.run_options(context))
         run.comparing = generating.configuring(pipeline, self.policy.ignore_tables)
         self.run(session, run)
         for note in pipeline.notes:
             self.policy.tell(note)
-        return generating.check_result(context)
+        return generating.check_result(context, pipeline)
 
     # ---- below the verbs ---------------------------------------------------------------------
 

@@ -63,6 +63,14 @@ def of(one: Any) -> str:
     return full_name(str(one.table_name), one.schema)
 
 
+def table_of(one: Any) -> str:
+    """Return the name of the table that an operation is about; nothing where it does not say."""
+    if isinstance(one, ops.AddConstraintOp):
+        table = one.to_constraint().table
+        return full_name(table.name, table.schema)
+    return of(one) if getattr(one, "table_name", None) else ""
+
+
 def full_name(table: str, schema: str | None) -> str:
     """Return a table's name as people and metadata write it: with its schema, if it has one."""
     return f"{schema}.{table}" if schema else table

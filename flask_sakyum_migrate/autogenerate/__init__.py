@@ -3,6 +3,7 @@
 from .comparing import check_result, comparison, pipeline, run_options
 from .files import check_names, merge, revision_context, write
 from .losing import may_lose
+from .reflecting import reflected
 from .rendering import render_item
 from .seeing import configuring
 from .unimported import refuse_empty
@@ -16,6 +17,7 @@ __all__ = [
     "may_lose",
     "merge",
     "pipeline",
+    "reflected",
     "refuse_empty",
     "refuse_unmapped",
     "render_item",

@@ -116,6 +116,11 @@ class Changes:
         self.upgrade.ops.append(ops.ModifyTableOps(one.table_name, [one], schema=schema))
 
 
+def walk(held: ops.OpContainer) -> Iterator[Any]:
+    """Give each operation, those inside a table's as well."""
+    return (one for _, one in _walk(list(held.ops)))
+
+
 class Nothing(ops.MigrateOperation):
     """What an operation is on the way back that has none."""
 

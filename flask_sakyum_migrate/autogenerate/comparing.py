@@ -12,11 +12,12 @@ from alembic.autogenerate import RevisionContext, render_python_code
 from alembic.runtime.migration import MigrationContext
 
 from ..errors import DatabaseBehindError
-from ..results import CheckResult
+from ..results import Change, CheckResult
 from ..revisions import Graph
 from ..runtime.steps import StepFunction
 from ..wishes import Wishes
 from . import drops, long_names, mysql, not_null, ordering, renames, seeing, types, unusable
+from .changes import walk
 from .pipeline import Pipeline
 from .rendering import render_item
 
@@ -118,16 +119,20 @@ def run_options(context: RevisionContext) -> dict[str, Any]:
     }
 
 
-def check_result(context: RevisionContext) -> CheckResult:
-    """Put what a comparison found into data."""
+def check_result(context: RevisionContext, pipeline: Pipeline) -> CheckResult:
+    """Put what a comparison found into data: what the application's own hook left of it."""
     differences: list[Any] = []
     operations: list[str] = []
+    changes: list[Change] = []
     for script in context.generated_revisions:
         for ops in script.upgrade_ops_list:
             differences.extend(ops.as_diffs())
             if not ops.is_empty():
                 operations.extend(_code(ops))
-    return CheckResult(tuple(differences), tuple(operations))
+                changes.extend(
+                    change for one in walk(ops) for change in pipeline.words.get(id(one), ())
+                )
+    return CheckResult(tuple(differences), tuple(operations), tuple(changes))
 
 
 def _code(ops: Any) -> list[str]:

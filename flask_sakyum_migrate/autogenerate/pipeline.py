@@ -12,7 +12,9 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
+from ..results import Change
 from ..wishes import Wishes
+from ..wording import lines, table_of
 from .changes import Changes, Nothing
 from .report import describe
 
@@ -31,6 +33,7 @@ class Pipeline:
     :param back: the units that run on the way back, when it was made of the way there.
     :param notes: filled in: what a person should read.
     :param lines: filled in: one for each change.
+    :param words: filled in: by the identity of an operation, what it does.
     """
 
     units: Sequence[Unit]
@@ -41,6 +44,8 @@ class Pipeline:
     back: Sequence[Unit] = ()
     notes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    words: dict[int, list[Change]] = field(default_factory=dict)
+    _kept: list[Changes] = field(default_factory=list)
 
     def __call__(self, context: MigrationContext, revision: Any, scripts: list[Any]) -> None:
         """Edit what the last comparison found, then write the way back anew."""
@@ -57,6 +62,11 @@ class Pipeline:
         for unit in self.back:
             unit(back)
         self.lines.extend(describe(changes))
+        dialect = context.dialect
+        for _, one in changes.walk():
+            texts = lines(one, dialect)
+            self.words[id(one)] = [Change(text, table_of(one)) for text in texts]
+        self._kept.append(changes)  # as long as its operations are there, so are their ids
 
     def finish(self) -> None:
         """Let the units say what they can only say when they have seen every bind.

@@ -19,6 +19,7 @@ _FAMILIES = (
     "operate",
     "rows",
     "stand",
+    "verdicts",
     "read",
 )
 """The modules with the commands, in the order of a project's life."""

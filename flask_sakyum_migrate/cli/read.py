@@ -1,4 +1,4 @@
-"""The commands that read: ``current history heads branches show check``."""
+"""The commands that read: ``current history heads branches show``."""
 
 from __future__ import annotations
 
@@ -165,18 +165,4 @@ def _show_operations(found: Plan, *, as_json: bool) -> None:
         show_operations(step.operations, database.bind)
 
 
-@command("check", bind=True)
-def check(repository: Repository, bind: str | None) -> None:
-    """Tell whether the models ask for a new revision; exit with 1 when they do."""
-    result = repository.check(bind)
-    if result.ok:
-        click.echo("No new upgrade operations detected.")
-        return
-    click.echo("New upgrade operations detected:")
-    for operation in result.operations:
-        click.echo(f"  {operation}")
-    say('Write them into a revision:  flask db migrate -m "what changes"')
-    click.get_current_context().exit(1)
-
-
-COMMANDS = (current, history, heads, branches, show, check)
+COMMANDS = (current, history, heads, branches, show)

@@ -31,6 +31,7 @@ class Settings:
     :param output: for ``--sql``: opens where the SQL of a database goes.
     :param runs_table: the name of the history of runs, when it is not that of the version table
         and ``_runs``.
+    :param fixed: what env.py names as ``target_metadata`` does not count.
     """
 
     databases: Sequence[Database]
@@ -41,6 +42,7 @@ class Settings:
     start_at: Mapping[str, tuple[str, ...]] | None = None
     output: Callable[[Database], TextIO] | None = None
     runs_table: str = ""
+    fixed: bool = False
 
 
 def run(settings: Settings) -> None:
@@ -149,7 +151,8 @@ def _tokens(bind: Bind, settings: Settings) -> str:
 
 
 def _target_metadata(bind: Bind, settings: Settings) -> Any:
-    if bind.key == DEFAULT and settings.target_metadata is not None:
+    named = settings.target_metadata is not None and not settings.fixed
+    if bind.key == DEFAULT and named:
         return settings.target_metadata
     return bind.metadata[0] if len(bind.metadata) == 1 else list(bind.metadata)
 
