@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checking import Checking
 from .errors import HistoryError, RefusedError
+from .examining import Examining
 from .results import Baseline, Update
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Repository(Checking):
+class Repository(Examining):
     """The migrations folder of one application, and the databases it is for.
 
     Verbs act and return what they did; reads are nouns. The parameters are those of `Project`.

@@ -372,6 +372,37 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """What an examination found out about one thing.
+
+    :param name: what was looked at: ``env.py``, ``drift``.
+    :param state: ``ok``, ``look`` (it works, and somebody should look), ``wrong``, or ``skipped``.
+    :param text: what is.
+    :param hint: what mends it.
+    """
+
+    name: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What an examination of everything found out.
+
+    :param checks: one for each thing that was looked at.
+    """
+
+    checks: tuple[Examined, ...]
+
+    @property
+    def ok(self) -> bool:
+        """There is nothing wrong."""
+        return not any(one.state == "wrong" for one in self.checks)
+
+
+@dataclass(frozen=True)
 class RanStatement:
     """A statement of a revision that was cut short.
 

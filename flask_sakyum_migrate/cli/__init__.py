@@ -20,6 +20,7 @@ _FAMILIES = (
     "rows",
     "stand",
     "verdicts",
+    "doctor",
     "read",
 )
 """The modules with the commands, in the order of a project's life."""

@@ -8,6 +8,7 @@ application's loggers). An env.py that anybody edited is run as it is.
 
 from __future__ import annotations
 
+import difflib
 import enum
 import hashlib
 from functools import cache
@@ -76,6 +77,19 @@ def recognise(text: str) -> EnvKind:
         return EnvKind.OURS
     digest = hashlib.sha256(normal.encode()).hexdigest()
     return next((kind for kind, texts in STOCK.items() if digest in texts), EnvKind.CUSTOM)
+
+
+def releases(text: str) -> str:
+    """Return which releases of Flask-Migrate wrote an env.py; nothing when none did."""
+    digest = hashlib.sha256(normalise(text).encode()).hexdigest()
+    return next((texts[digest] for texts in STOCK.values() if digest in texts), "")
+
+
+def differing_lines(text: str) -> int:
+    """Return in how many lines an env.py differs from the one that this package writes."""
+    own = (TEMPLATES / "flask" / "env.py").read_text("utf-8").splitlines()
+    changes = difflib.ndiff(own, normalise(text).splitlines())
+    return sum(line.startswith(("+ ", "- ")) for line in changes)
 
 
 def normalise(text: str) -> str:
