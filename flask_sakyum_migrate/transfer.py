@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .data.lines import Lines
     from .data.loading import Mode, Receiver
     from .data.manifest import DumpedDatabase
+    from .data.sessions import Place
     from .data.tables import Table, Wanted
     from .results import Position, UpgradeResult
     from .revisions import Graph
@@ -72,8 +73,27 @@ class Reach(Standing):
         return "\n".join(read_text(Path(node.path)) for node in self.graph().nodes.values())
 
     def _cleaning_of(self, database: Database, text: str, tables: Sequence[str]) -> Cleaning:
-        version = self._version_of(database)
-        return Cleaning(database, self._wanted_in(database, version, tables, ()), version, text)
+        return Cleaning(self._place("clean", database, tables, ()), text)
+
+    def _place(
+        self, verb: str, database: Database, tables: Sequence[str], exclude: Sequence[str]
+    ) -> Place:
+        """Return a database with what is meant of it, and what keeps upgrades away from it."""
+        from .data.sessions import Place
+        from .upgrading.lock import Lock
+
+        name, schema = version = self._version_of(database)
+        wait = self.policy.lock_wait
+        lock = None
+        if wait is not None:
+            longer = f"MIGRATE_LOCK_WAIT={max(600, 2 * wait):.0f} flask db {verb} ..."
+            lock = Lock(wait, self.policy.say, longer=longer)
+        return Place(
+            database,
+            self._wanted_in(database, version, tables, exclude),
+            version,
+            lambda connection: lock.hold(connection, name, schema) if lock else nullcontext(),
+        )
 
     def _ask_about(
         self, verb: str, database: Database, rows: Mapping[str, int], options: str
@@ -106,13 +126,12 @@ class Reach(Standing):
 class Cleaning:
     """The tables of a database that are to be emptied or dropped."""
 
-    def __init__(
-        self, database: Database, wanted: Wanted, version: tuple[str, str | None], text: str
-    ) -> None:
+    def __init__(self, place: Place, text: str) -> None:
         from .data.cleaning import count_rows
         from .data.tables import read_tables
 
-        self.database, self.wanted, self._version, self._text = database, wanted, version, text
+        self._place, self._text = place, text
+        self.database, self.wanted = database, wanted = place.database, place.wanted
         self.names: frozenset[str] = frozenset()
         self.rows: dict[str, int] = {}
         self.left: tuple[str, ...] = ()
@@ -136,7 +155,7 @@ class Cleaning:
         done = Cleaned(self.database.name, self.database.url, self.rows, drop, self.left)
         if not self.names and not drop:
             return done
-        with changing(self.database.engine) as (connection, _):
+        with changing(self._place) as (connection, _):
             every = read_tables(connection, self.wanted)
             mine = self._mine(every)
             if drop:
@@ -152,7 +171,7 @@ class Cleaning:
         if self.wanted.only is not None:
             return []
         quote = connection.dialect.identifier_preparer.quote
-        _, schema = self._version
+        _, schema = self._place.version
         own = sorted(one for one in self.wanted.own if "." not in one)
         return [f"{quote(schema)}.{quote(one)}" if schema else quote(one) for one in own]
 
@@ -186,7 +205,7 @@ class Load:
         self._dry_run, self._on_upgrade = dry_run, on_upgrade
         self._graph: Graph = repository.graph()
         self._text = repository._history_text()
-        self._plans: list[tuple[Database, DumpedDatabase, Wanted, Callable[[], None] | None]] = []
+        self._plans: list[tuple[Place, DumpedDatabase, Callable[[], None] | None]] = []
         self._ends: list[tuple[str, tuple[str, ...]]] = []
         self.upgrades: list[UpgradeResult] = []
 
@@ -202,16 +221,15 @@ class Load:
         repository = self._repository
         key = dumped.bind.split("+")[0]
         database = repository.databases(key)[0]
-        version = repository._version_of(database)
-        wanted = repository._wanted_in(database, version, tables, exclude)
-        check_names(wanted, {one.name for one in dumped.tables})
+        place = repository._place("load", database, tables, exclude)
+        check_names(place.wanted, {one.name for one in dumped.tables})
         cleaning = repository._cleaning_of(database, self._text, ())
         full = {name: count for name, count in cleaning.rows.items() if count}
         (position,) = repository.positions(key)
         before = self._before(dumped, position, bool(cleaning.names), bool(full))
         if self._mode.replace:
             repository._ask_about("load", database, full, f" {self._lines.name} --replace")
-        self._plans.append((database, dumped, wanted, before))
+        self._plans.append((place, dumped, before))
 
     def _before(
         self, dumped: DumpedDatabase, position: Position, has_tables: bool, has_rows: bool
@@ -289,10 +307,8 @@ class Load:
                 before()
         with ExitStack() as stack:
             receivers = [
-                stack.enter_context(
-                    Receiver(database, dumped, wanted, self._mode, self._lines.name)
-                )
-                for database, dumped, wanted, _ in self._plans
+                stack.enter_context(Receiver(place, dumped, self._mode, self._lines.name))
+                for place, dumped, _ in self._plans
             ]
             taken = self._pour(receivers, on_rows)
             for receiver in receivers:

@@ -14,7 +14,7 @@ from ..binds import Database, sqlite_file
 from ..errors import DataError
 from .expressions import select, sqlite_functions
 from .manifest import DumpedColumn, DumpedDatabase, DumpedTable
-from .tables import Table, Wanted, check_dialect, pick, read_tables
+from .tables import Table, Wanted, check_dialect, pick, read_heads, read_tables
 
 OnRows = Callable[[str, int], None]
 """Called with a table and how many more of its rows are done."""
@@ -112,7 +112,7 @@ def snapshot(
         try:
             _begin(connection)
             every = read_tables(connection, wanted)
-            heads = _heads(connection, version_table, schema)
+            heads = read_heads(connection, version_table, schema)
             names = frozenset(one.full_name for one in every)
             yield Source(database, connection, heads, pick(every, wanted), names)
         finally:
@@ -143,16 +143,6 @@ def _end(connection: sa.Connection) -> None:
     """Give the session back as it was, or give it up where that is not known."""
     if connection.dialect.name in ("mysql", "mariadb"):
         connection.invalidate()
-
-
-def _heads(
-    connection: sa.Connection, version_table: str, schema: str | None
-) -> tuple[str, ...] | None:
-    if not sa.inspect(connection).has_table(version_table, schema=schema):
-        return None
-    version = sa.table(version_table, sa.column("version_num"), schema=schema)
-    rows = connection.execute(sa.select(version.c.version_num)).scalars()
-    return tuple(sorted(rows))
 
 
 # ---- the rows ----------------------------------------------------------------------------------

@@ -10,14 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..binds import Database
 from ..errors import DataError
 from .cleaning import empty, has_rows, sequences
 from .lines import Batch
 from .manifest import DumpedDatabase, DumpedTable
-from .sessions import changing, deferred
+from .sessions import Place, changing, deferred
 from .sinks import Rejected, make_sink, words
-from .tables import Column, Table, Wanted, check_dialect, read_tables
+from .tables import Column, Table, check_dialect, read_heads, read_tables
 from .values import Target, Way, apply, way
 
 
@@ -50,18 +49,15 @@ class _Taken:
 class Receiver:
     """A database that takes the rows of a dump: a context manager, one transaction.
 
-    :param database: where they go.
+    :param place: where they go.
     :param dumped: where they were.
-    :param wanted: the tables to load, and those that are nobody's data.
     :param name: of the file, for messages.
     """
 
-    def __init__(
-        self, database: Database, dumped: DumpedDatabase, wanted: Wanted, mode: Mode, name: str
-    ) -> None:
-        check_dialect(database.engine.dialect)
-        self.database = database
-        self._dumped, self._wanted, self._mode, self._name = dumped, wanted, mode, name
+    def __init__(self, place: Place, dumped: DumpedDatabase, mode: Mode, name: str) -> None:
+        check_dialect(place.database.engine.dialect)
+        self._place, self._url = place, place.database.url
+        self._dumped, self._mode, self._name = dumped, mode, name
         self._stack = ExitStack()
         self._deferred = ExitStack()
         self._tables: dict[str, _Taken] = {}
@@ -71,7 +67,7 @@ class Receiver:
 
     def __enter__(self) -> Receiver:
         with self._stack:
-            self.connection, self._check = self._stack.enter_context(changing(self.database.engine))
+            self.connection, self._check = self._stack.enter_context(changing(self._place))
             self._prepare()
             self._sink = make_sink(self.connection, merge=self._mode.merge)
             self._stack = self._stack.pop_all()
@@ -95,17 +91,19 @@ class Receiver:
     # ---- before the rows ---------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        every = read_tables(self.connection, self._wanted)
+        self._see_to_version()
+        wanted = self._place.wanted
+        every = read_tables(self.connection, wanted)
         by_name = {one.full_name: one for one in every}
         dialect = self.connection.dialect.name
         dialect = "mysql" if dialect == "mariadb" else dialect
         for one in self._dumped.tables:
-            if not self._wanted.has(one.name):
+            if not wanted.has(one.name):
                 continue
             table = by_name.get(one.name)
             if table is None:
                 raise DataError(
-                    f"{self._name} has rows of {one.name}, and {self.database.url} has no such "
+                    f"{self._name} has rows of {one.name}, and {self._url} has no such "
                     "table. Nothing was loaded.",
                     f"Leave them out:  flask db load {self._name} --exclude {one.name}",
                     table=one.name,
@@ -123,6 +121,17 @@ class Receiver:
         ]
         self._deferred.enter_context(deferred(self.connection, early))
 
+    def _see_to_version(self) -> None:
+        """See to it that nobody moved the database on before it was kept for this load."""
+        expected = self._dumped.heads
+        heads = read_heads(self.connection, *self._place.version)
+        if expected and set(expected) != set(heads or ()):
+            raise DataError(
+                f"Another run brought {self._url} to {', '.join(heads or ()) or 'base'} meanwhile, "
+                f"and {self._name} is of revision {', '.join(expected)}. Nothing was loaded.",
+                f"Try again:  flask db load {self._name}",
+            )
+
     def _see_to_rows(self, tables: Sequence[Table], every: Sequence[Table]) -> None:
         self._refuse_without_transactions(tables)
         if self._mode.merge:
@@ -138,7 +147,7 @@ class Receiver:
         if full and not self._mode.replace:
             listed = ", ".join(full[:5]) + (", ..." if len(full) > 5 else "")
             raise DataError(
-                f"{self.database.url} has rows already, in {listed}. Nothing was loaded.",
+                f"{self._url} has rows already, in {listed}. Nothing was loaded.",
                 f"Instead of them:  flask db load {self._name} --replace\n"
                 f"Together with them, by primary key:  flask db load {self._name} --merge",
                 tables=tuple(full),
@@ -185,7 +194,7 @@ class Receiver:
 
     def _differs(self, table: Table, how: str, column: str) -> DataError:
         return DataError(
-            f"{self._name} does not fit: {table.full_name} in {self.database.url} {how}. "
+            f"{self._name} does not fit: {table.full_name} in {self._url} {how}. "
             "Nothing was loaded.",
             "Are both at the same revision? The dump says where it was made:  "
             f"head -1 {self._name}",

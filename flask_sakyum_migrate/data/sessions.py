@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from ..binds import Database
 from ..errors import DatabaseError, DataError
 from ..runtime.sqlite import is_sqlite, real_transactions
-from .tables import ForeignKey, Table
+from .tables import ForeignKey, Table, Wanted
 
 Check = Callable[[Sequence[Table]], None]
 """Called before the commit with the tables that were changed; raises `DataError`."""
+Hold = Callable[[sa.Connection], AbstractContextManager[Any]]
+"""Keeps other runs away from the database of a connection on which nothing was executed yet."""
 
 _POSTGRESQL = (
     "SET LOCAL datestyle = 'ISO, YMD'",
@@ -29,15 +33,31 @@ _MYSQL = (
 )
 
 
+@dataclass(frozen=True)
+class Place:
+    """A database whose rows are to be changed.
+
+    :param wanted: the tables that are meant, and those that are nobody's data.
+    :param version: the version table, and its schema.
+    :param hold: keeps other runs away meanwhile.
+    """
+
+    database: Database
+    wanted: Wanted
+    version: tuple[str, str | None]
+    hold: Hold
+
+
 @contextmanager
-def changing(engine: sa.Engine) -> Iterator[tuple[sa.Connection, Check]]:
+def changing(place: Place) -> Iterator[tuple[sa.Connection, Check]]:
     """Open a transaction on a database for changes in any order of its tables.
 
     Whoever gets it commits it; else it is rolled back.
     """
+    engine = place.database.engine
     name = engine.dialect.name
     way = {"sqlite": _sqlite, "postgresql": _postgresql}.get(name, _mysql)
-    with engine.connect() as connection, way(connection) as check:
+    with engine.connect() as connection, place.hold(connection), way(connection) as check:
         try:
             yield connection, check
         finally:
@@ -64,9 +84,12 @@ def _sqlite(connection: sa.Connection) -> Iterator[Check]:
 
 @contextmanager
 def _postgresql(connection: sa.Connection) -> Iterator[Check]:
-    for statement in _POSTGRESQL:
-        connection.exec_driver_sql(statement)
-    yield lambda tables: None
+    try:
+        for statement in _POSTGRESQL:
+            connection.exec_driver_sql(statement)
+        yield lambda tables: None
+    finally:
+        connection.close()  # before the lock, which gives the session back to its pool as it came
 
 
 @contextmanager
@@ -90,7 +113,7 @@ def _mysql(connection: sa.Connection) -> Iterator[Check]:
     finally:
         if not connection.invalidated:
             connection.rollback()
-            connection.invalidate()  # its settings are nobody else's
+            connection.detach()  # its settings are nobody else's; the lock is still on it
 
 
 def _orphan(connection: sa.Connection, table: Table, key: ForeignKey) -> Any:

@@ -127,6 +127,17 @@ def read_tables(connection: sa.Connection, wanted: Wanted) -> list[Table]:
     return [tables[name] for name in parents_first(list(tables), parents)]
 
 
+def read_heads(
+    connection: sa.Connection, version_table: str, schema: str | None
+) -> tuple[str, ...] | None:
+    """Read which revisions a database is at; None when it has no version table."""
+    if not sa.inspect(connection).has_table(version_table, schema=schema):
+        return None
+    version = sa.table(version_table, sa.column("version_num"), schema=schema)
+    rows = connection.execute(sa.select(version.c.version_num)).scalars()
+    return tuple(sorted(rows))
+
+
 def pick(tables: Sequence[Table], wanted: Wanted) -> list[Table]:
     """Return the tables that are meant."""
     return [one for one in tables if wanted.has(one.full_name)]

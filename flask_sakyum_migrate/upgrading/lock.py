@@ -58,11 +58,13 @@ class Lock:
     :param on_wait: called with a sentence: after two seconds, about the holder; and at once where
         there is no lock.
     :param doing: what the holder does to the database, for that sentence.
+    :param longer: the command that waits longer.
     """
 
     wait: float = DEFAULT_WAIT
     on_wait: Callable[[str], None] | None = None
     doing: str = "migrated"
+    longer: str = "flask db upgrade --lock-wait 600"
 
     @contextmanager
     def hold(self, connection: sa.Connection, table: str, schema: str | None) -> Iterator[bool]:
@@ -101,7 +103,7 @@ class Lock:
                 raise LockTimeoutError(
                     f"{url} is being {self.doing} by {attempt.holder()}. "
                     f"Waited {waited:.0f} s for it.",
-                    "Try again when it is done, or wait longer:  flask db upgrade --lock-wait 600",
+                    f"Try again when it is done, or wait longer:  {self.longer}",
                     url=url,
                     holder=attempt.holder(),
                 )
