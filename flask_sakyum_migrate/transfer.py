@@ -13,6 +13,7 @@ from .binds import Database, sqlite_file
 from .errors import DataError, RefusedError
 from .project import read_text
 from .results import Cleaned, Question
+from .runtime.others import is_named
 from .runtime.own_tables import own_tables
 from .standing import Standing
 
@@ -149,6 +150,7 @@ class Cleaning:
     def carry_out(self, drop: bool) -> Cleaned:
         """Do it, in one transaction where the database has those."""
         from .data import cleaning
+        from .data.dropping import Dropping
         from .data.sessions import changing
         from .data.tables import read_tables
 
@@ -159,7 +161,7 @@ class Cleaning:
             every = read_tables(connection, self.wanted)
             mine = self._mine(every)
             if drop:
-                cleaning.drop(connection, mine, every, self._also(connection))
+                Dropping(connection, mine, every, self._is_made).run(self._also(connection))
             else:
                 cleaning.empty(connection, mine, every)
             connection.commit()
@@ -175,6 +177,18 @@ class Cleaning:
         own = sorted(one for one in self.wanted.own if "." not in one)
         return [f"{quote(schema)}.{quote(one)}" if schema else quote(one) for one in own]
 
+    def _is_made(self, name: str) -> bool:
+        """Tell whether a revision names a view, a type or a sequence, and all of them go.
+
+        The name of a function comes with ``FUNCTION`` before it: it may be any word.
+        """
+        if self.wanted.only is not None:
+            return False
+        what, _, plain = name.rpartition(" ")
+        if what in ("FUNCTION", "PROCEDURE"):
+            return bool(re.search(rf"(?i){what}\s+(\w+\.)?\W?{re.escape(plain)}\W", self._text))
+        return is_named(name, self._text)
+
     def _mine(self, every: Sequence[Table]) -> list[Table]:
         """Return the tables that a model defines or a revision names."""
         models = {name for bind in self.database.binds for name in bind.table_names}
@@ -182,12 +196,8 @@ class Cleaning:
             one
             for one in every
             if (self.wanted.only is None or one.full_name in self.wanted.only)
-            and (one.full_name in models or _is_word(one.name, self._text))
+            and (one.full_name in models or is_named(one.name, self._text))
         ]
-
-
-def _is_word(name: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 class Load:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..errors import RefusedError
+from ..runtime.others import is_named, not_tables
 from .changes import Changes, full_name
-
-# Members of extensions (PostGIS has spatial_ref_sys), and the partitions of a table.
-_OWNED = """
-SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'm', 'f') AND (c.relispartition OR EXISTS (
-  SELECT FROM pg_depend d
-  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
-"""
 
 
 def leave_alone(changes: Changes) -> None:
@@ -69,18 +60,9 @@ def refuse_most(changes: Changes) -> None:
 def not_ours(changes: Changes, names: set[str]) -> set[str]:
     """Return those of some tables of the database that no revision of this history created."""
     text = changes.history()
-    foreign = {name for name in names if not _is_word(name.rpartition(".")[2], text)}
-    return foreign | (names & _owned_by_postgresql(changes))
-
-
-def _owned_by_postgresql(changes: Changes) -> frozenset[str]:
-    if changes.dialect != "postgresql":
-        return frozenset()
-    default = changes.connection.dialect.default_schema_name
-    rows = changes.connection.execute(sa.text(_OWNED)).all()
-    return frozenset(
-        full_name(name, None if schema == default else schema) for schema, name in rows
-    )
+    foreign = {name for name in names if not is_named(name.rpartition(".")[2], text)}
+    parts = {full_name(name, schema) for schema, name in not_tables(changes.connection)}
+    return foreign | (names & parts)
 
 
 def _name(operation: ops.DropTableOp) -> str:
@@ -92,7 +74,3 @@ def _table_of(operation: Any) -> str | None:
     if isinstance(operation, ops.DropTableOp | ops.DropIndexOp):
         return full_name(str(operation.table_name), operation.schema)
     return None
-
-
-def _is_word(name: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None

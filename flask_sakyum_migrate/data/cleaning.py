@@ -1,9 +1,9 @@
-"""Tables emptied, or dropped with their types; nothing outside of them is touched."""
+"""Tables emptied; nothing outside of them is touched."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,22 +17,6 @@ JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
 JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
   AND d.deptype IN ('a', 'i') AND d.refobjid = '{table}'::regclass AND a.attname = '{column}'
-"""
-# Types of the columns of some tables, the elements of their arrays too, that no extension has.
-_TYPES = """
-SELECT DISTINCT t.oid::regtype::text, t.typtype FROM pg_attribute a
-JOIN pg_type c ON c.oid = a.atttypid
-JOIN pg_type t ON t.oid = CASE WHEN c.typelem <> 0 AND c.typlen = -1 THEN c.typelem ELSE c.oid END
-WHERE a.attrelid = ANY (ARRAY[{tables}]::regclass[]) AND a.attnum > 0 AND NOT a.attisdropped
-  AND t.typtype IN ('e', 'd') AND NOT EXISTS (
-    SELECT FROM pg_depend d
-    WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
-"""
-_IN_USE = """
-SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-WHERE NOT a.attisdropped AND a.atttypid IN (
-  SELECT '{type}'::regtype::oid UNION SELECT typarray FROM pg_type
-  WHERE oid = '{type}'::regtype::oid))
 """
 
 
@@ -62,7 +46,7 @@ def empty(connection: sa.Connection, tables: Sequence[Table], every: Sequence[Ta
     :param every: all tables of the database.
     :raises DataError: rows of other tables reference them.
     """
-    outside = _references(tables, every)
+    outside = references(tables, every)
     for key, table in outside:
         quoted = [connection.dialect.identifier_preparer.quote(one) for one in key.columns]
         condition = " WHERE " + " AND ".join(f"{one} IS NOT NULL" for one in quoted)
@@ -95,39 +79,6 @@ def begin_again(connection: sa.Connection, tables: Sequence[Table]) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {name} AUTO_INCREMENT = 1")
 
 
-def drop(
-    connection: sa.Connection, tables: Sequence[Table], every: Sequence[Table], also: Sequence[str]
-) -> None:
-    """Drop tables, and the types that were made for them.
-
-    :param also: the quoted names of tables of this package that may be there.
-    :raises DataError: other tables reference them.
-    """
-    outside = _references(tables, every)
-    if outside:
-        key, _ = outside[0]
-        raise DataError(
-            f"{key.table} references {key.parent}, and is no table of this application. "
-            "Nothing was dropped.",
-            f"Drop that foreign key first, or the table {key.table}.",
-            table=key.table,
-        )
-    dialect = connection.dialect
-    names = [one.quoted(dialect) for one in reversed(tables)]
-    types = _types(connection, names) if dialect.name == "postgresql" else []
-    if dialect.name == "postgresql" and names:  # in one statement they may reference each other
-        connection.exec_driver_sql(f"DROP TABLE {', '.join(names)}")
-    else:
-        for name in names:
-            connection.exec_driver_sql(f"DROP TABLE {name}")
-    for name in also:
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
-    for type_, kind in types:
-        if not connection.exec_driver_sql(_IN_USE.format(type=_text(type_))).scalar():
-            what = "DOMAIN" if kind == "d" else "TYPE"
-            connection.exec_driver_sql(f"DROP {what} {type_}")
-
-
 def sequences(connection: sa.Connection, table: Table) -> list[tuple[str, str]]:
     """Return the sequences that number the rows of a table on PostgreSQL, with the columns."""
     if connection.dialect.name != "postgresql":
@@ -137,7 +88,7 @@ def sequences(connection: sa.Connection, table: Table) -> list[tuple[str, str]]:
     for column in table.columns:
         if column.kind != "integer":
             continue
-        statement = _OWNED.format(table=_text(name), column=_text(column.name))
+        statement = _OWNED.format(table=text(name), column=text(column.name))
         names = set(connection.exec_driver_sql(statement).scalars())
         match = re.match(r"nextval\('(.+)'::regclass\)", column.default)
         if match is not None and not names:
@@ -161,13 +112,7 @@ def _empty_postgresql(
             connection.exec_driver_sql(f"ALTER SEQUENCE {sequence} RESTART")
 
 
-def _types(connection: sa.Connection, names: Iterable[str]) -> list[tuple[str, str]]:
-    listed = ", ".join(f"'{_text(one)}'" for one in names)
-    rows = connection.exec_driver_sql(_TYPES.format(tables=listed)).all()
-    return [(str(name), str(kind)) for name, kind in rows]
-
-
-def _references(tables: Sequence[Table], every: Sequence[Table]) -> list[tuple[ForeignKey, Table]]:
+def references(tables: Sequence[Table], every: Sequence[Table]) -> list[tuple[ForeignKey, Table]]:
     """Return the foreign keys of other tables that point to these."""
     names = {one.full_name for one in tables}
     return [
@@ -179,5 +124,6 @@ def _references(tables: Sequence[Table], every: Sequence[Table]) -> list[tuple[F
     ]
 
 
-def _text(name: Any) -> str:
+def text(name: Any) -> str:
+    """Return a name as a literal of a statement has it."""
     return str(name).replace("'", "''").replace("%", "%%")

@@ -11,17 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import ConfigError, DataError
+from ..runtime.others import not_tables
 from .kinds import kind_of
 from .order import parents_first
-
-# Members of extensions (PostGIS has spatial_ref_sys), and the partitions of a table, whose rows
-# are those of the table.
-_NOT_TABLES = """
-SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f') AND (c.relispartition OR EXISTS (
-  SELECT FROM pg_depend d
-  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
-"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +101,7 @@ def read_tables(connection: sa.Connection, wanted: Wanted) -> list[Table]:
     """
     check_dialect(connection.dialect)
     inspector = sa.inspect(connection)
-    left_out = _left_out(connection)
+    left_out = not_tables(connection)
     found: list[Table] = []
     with warnings.catch_warnings():
         # A type that SQLAlchemy does not know is read and written as the database's own text.
@@ -216,14 +208,6 @@ def _foreign_key(table: str, found: Any) -> ForeignKey:
         tuple(found["referred_columns"]),
         bool(options.get("deferrable")),
     )
-
-
-def _left_out(connection: sa.Connection) -> set[tuple[str | None, str]]:
-    if connection.dialect.name != "postgresql":
-        return set()
-    default = connection.dialect.default_schema_name
-    rows = connection.exec_driver_sql(_NOT_TABLES).all()
-    return {(None if schema == default else schema, name) for schema, name in rows}
 
 
 def _full(name: str, schema: str | None) -> str:
