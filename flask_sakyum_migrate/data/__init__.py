@@ -8,9 +8,12 @@
 ``dumping``     one snapshot of a database, line by line
 ``files``       files with mode 600, compressed by their ending
 ``lines``       the lines of a dump, checked, in batches
-``values``      a value of a dump as a column of another database takes it
+``ways``        how the values of a column get into one of another database
+``values``      which way; texts, bytes, JSON, arrays; ``numbers`` and ``times`` have the others
+``quick``       whole columns at once, where the values are what they mostly are
 ``sinks``       the fast way in of each database
 ``loading``     one transaction: into empty tables, in place of rows, or merged
-``cleaning``    tables emptied or dropped
+``cleaning``    tables emptied
+``dropping``    tables dropped, with what was made for them
 ``client``      the command-line client of a database
 """

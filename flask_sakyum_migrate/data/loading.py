@@ -17,7 +17,8 @@ from .manifest import DumpedDatabase, DumpedTable
 from .sessions import Place, changing, deferred
 from .sinks import Rejected, make_sink, words
 from .tables import Column, Table, check_dialect, read_heads, read_tables
-from .values import Target, Way, apply, way
+from .values import way
+from .ways import Target, Way, apply
 
 
 @dataclass(frozen=True)
