@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO
@@ -12,7 +12,7 @@ from ..errors import DataError
 from .manifest import Manifest, read_manifest
 
 _LONGEST_MANIFEST = 1 << 26
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 19
 """Bytes of a batch; a row may be longer."""
 
 
@@ -21,12 +21,12 @@ class Batch:
     """Rows of one table that follow each other.
 
     :param label: what they begin with.
-    :param columns: their values, a list for each column.
+    :param columns: their values, by column.
     :param line: the number of the line of the first.
     """
 
     label: str
-    columns: list[list[Any]]
+    columns: Sequence[Sequence[Any]]
     line: int
 
     def __len__(self) -> int:
@@ -86,14 +86,30 @@ class Lines:
             rows = [self._row(line, at) for at, line in enumerate(lines, self._line)]
         at = self._line
         try:
-            same = {row[0] for row in rows} == {rows[0][0]}
-            groups: Any = [(rows[0][0], rows)] if same else groupby(rows, lambda row: row[0])
-            for label, group in groups:
+            batch = self._of_one_table(rows, at)
+            if batch is not None:
+                yield batch
+                return
+            for label, group in groupby(rows, lambda row: row[0]):
                 found = list(group)
                 yield self._batch(label, found, at)
                 at += len(found)
         except (TypeError, KeyError, IndexError):
             raise self._not_rows(rows, lines) from None
+
+    def _of_one_table(self, rows: list[Any], at: int) -> Batch | None:
+        """Return the batch where nothing is special about it; else None."""
+        if set(map(type, rows)) != {list}:
+            return None
+        try:
+            labels, *columns = zip(*rows, strict=True)
+        except ValueError:
+            return None
+        label = labels[0]
+        if labels.count(label) != len(rows) or self._widths.get(label) != len(columns) > 0:
+            return None
+        self.rows[label] = self.rows.get(label, 0) + len(rows)
+        return Batch(label, columns, at)
 
     def _batch(self, label: Any, rows: list[Any], at: int) -> Batch:
         width = self._widths.get(label)

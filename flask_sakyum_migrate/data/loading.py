@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Receiver:
         self._tables: dict[str, _Taken] = {}
         self._current = ""
         self._first_line = 0
-        self._batch: Batch | None = None
+        self._batches: deque[Batch] = deque(maxlen=2)  # one that was not taken may be told later
 
     def __enter__(self) -> Receiver:
         with self._stack:
@@ -215,7 +216,7 @@ class Receiver:
             self.end_table()
             self._current, self._first_line = batch.label, batch.line
             self._guarded(lambda: self._sink.begin(taken.table, taken.columns))
-        self._batch = batch
+        self._batches.append(batch)
         values = []
         for column, found, given in zip(taken.columns, taken.ways, batch.columns, strict=True):
             try:
@@ -281,9 +282,9 @@ class Receiver:
         line = self._first_line + error.at
         value, column = _short(error.value) if error.value else "", error.column
         names = [one.name for one in self._tables[self._current].columns]
-        batch = self._batch
-        if batch is not None and column in names and 0 <= line - batch.line < len(batch):
-            value = _short(batch.columns[names.index(column)][line - batch.line])
+        for batch in self._batches:
+            if column in names and 0 <= line - batch.line < len(batch):
+                value = _short(batch.columns[names.index(column)][line - batch.line])
         where = f", column {column}" if column in names else ""
         return DataError(
             f"{self._name}, line {line}, table {table}{where}"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-Quick = Callable[[list[Any]], list[Any]]
+Quick = Callable[[Sequence[Any]], Sequence[Any]]
 
 _BOOLEANS = {0: False, 1: True, None: None}
 _HEXADECIMAL = re.compile("[0-9A-Fa-f]*")
@@ -19,19 +19,19 @@ _DATES = re.compile(r"(?:[1-9]\d{3}-\d\d-\d\d\n)*", re.ASCII)
 _EXACT = 2**53
 
 
-def booleans(values: list[Any]) -> list[Any]:
+def booleans(values: Sequence[Any]) -> Sequence[Any]:
     """SQLite and MySQL have 0 and 1."""
-    return [_BOOLEANS[one] for one in values]
+    return list(map(_BOOLEANS.__getitem__, values))
 
 
-def floats(values: list[Any]) -> list[Any]:
+def floats(values: Sequence[Any]) -> Sequence[Any]:
     """Some databases write 1.0 as 1."""
     given = [one for one in values if one is not None]
     if not set(map(type, given)) <= {int, float}:
         raise ValueError
     if any(type(one) is int and not -_EXACT <= one <= _EXACT for one in given):
         raise ValueError
-    return [None if one is None else float(one) for one in values]
+    return _each(float, values, given)
 
 
 def decimals(scale: int | None, as_number: bool) -> Quick:
@@ -43,13 +43,13 @@ def decimals(scale: int | None, as_number: bool) -> Quick:
     fraction = r"(?:\.\d*)?" if scale is None else rf"(?:\.\d{{1,{scale}}})?" if scale else ""
     pattern = re.compile(rf"(?:-?\d+{fraction}\n)*", re.ASCII)
 
-    def convert(values: list[Any]) -> list[Any]:
-        _match(pattern, values)
+    def convert(values: Sequence[Any]) -> Sequence[Any]:
+        given = _match(pattern, values)
         if not as_number:
             return values
-        if max((len(one) for one in values if one is not None), default=0) > 16:
+        if max(map(len, given), default=0) > 16:
             raise ValueError
-        return [None if one is None else float(one) for one in values]
+        return _each(float, values, given)
 
     return convert
 
@@ -57,18 +57,20 @@ def decimals(scale: int | None, as_number: bool) -> Quick:
 def hexadecimal(as_bytes: bool) -> Quick:
     """Return what takes bytes in hexadecimal; SQLite's driver takes bytes."""
 
-    def convert(values: list[Any]) -> list[Any]:
+    def convert(values: Sequence[Any]) -> Sequence[Any]:
         given = [one for one in values if one is not None]
-        if _HEXADECIMAL.fullmatch("".join(given)) is None or any(len(one) & 1 for one in given):
+        if _HEXADECIMAL.fullmatch("".join(given)) is None or any(
+            n & 1 for n in set(map(len, given))
+        ):
             raise ValueError
         if not as_bytes:
             return values
-        return [None if one is None else bytes.fromhex(one) for one in values]
+        return _each(bytes.fromhex, values, given)
 
     return convert
 
 
-def uuids(values: list[Any]) -> list[Any]:
+def uuids(values: Sequence[Any]) -> Sequence[Any]:
     """Take UUIDs with dashes or without."""
     _match(_UUIDS, values)
     return values
@@ -80,7 +82,7 @@ def dates(checks: bool) -> Quick:
     :param checks: whether the database does not look whether there is such a day.
     """
 
-    def convert(values: list[Any]) -> list[Any]:
+    def convert(values: Sequence[Any]) -> Sequence[Any]:
         given = _match(_DATES, values)
         if checks:
             list(map(datetime.date.fromisoformat, given))
@@ -101,11 +103,13 @@ def moments(digits: int, zone: str, *, keeps_zone: bool, checks: bool) -> Quick:
     one = rf"[1-9]\d{{3}}-\d\d-\d\d \d\d:\d\d:\d\d{fraction}{re.escape(zone)}\n"
     pattern = re.compile(rf"(?:{one})*", re.ASCII)
 
-    def convert(values: list[Any]) -> list[Any]:
-        _match(pattern, values)
+    def convert(values: Sequence[Any]) -> Sequence[Any]:
+        given = _match(pattern, values)
         if zone and not keeps_zone:
             values = [None if one is None else one[: -len(zone)] for one in values]
-        if checks:
+        if checks and set(map(len, given)) == {26} and (keeps_zone or not zone):
+            list(map(datetime.datetime.fromisoformat, given))
+        elif checks:
             values = [
                 one if one is None or len(one) == 26 else f"{one}{'.000000'[len(one) - 19 :]}"
                 for one in values
@@ -116,7 +120,19 @@ def moments(digits: int, zone: str, *, keeps_zone: bool, checks: bool) -> Quick:
     return convert
 
 
-def _match(pattern: re.Pattern[str], values: list[Any]) -> list[str]:
+def _each(
+    convert: Callable[[Any], Any], values: Sequence[Any], given: Sequence[Any]
+) -> Sequence[Any]:
+    """Convert the values that are there.
+
+    :param given: those.
+    """
+    if len(given) == len(values):
+        return list(map(convert, values))
+    return [None if one is None else convert(one) for one in values]
+
+
+def _match(pattern: re.Pattern[str], values: Sequence[Any]) -> list[str]:
     """See to it that all values match; return those that are there."""
     given = [one for one in values if one is not None]
     if pattern.fullmatch("\n".join([*given, ""])) is None or "\n" in given:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -17,6 +19,10 @@ _COLUMN = re.compile(r"column (?:`[^`]+`\.)*['\"`]?([^'\"`:]+?)['\"`]?(?: at row
 _COPY_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 _SQL_ESCAPES = (("\\", "\\\\"), ("'", "''"), ("\0", "\\0"))
 _NONE = type(None)
+_ROWS = 10
+"""Of one INSERT on SQLite: more make it no faster."""
+_MARKS = 900
+"""Older releases of SQLite take 999."""
 
 
 class Rejected(Exception):  # noqa: N818 - it never leaves this room
@@ -45,8 +51,8 @@ class Sink(Protocol):
     def begin(self, table: Table, columns: Sequence[Column]) -> None:
         """Get ready for rows of a table."""
 
-    def write(self, columns: Sequence[list[Any]]) -> None:
-        """Write rows, given as a list for each column.
+    def write(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Write rows, given by column.
 
         :raises Rejected: the database does not take one.
         """
@@ -77,7 +83,48 @@ def make_sink(connection: sa.Connection, *, merge: bool) -> Sink:
             f"The driver {connection.dialect.driver} has no COPY, which is how rows are loaded.",
             "Use postgresql+psycopg://... in the URL, and:  pip install 'psycopg[binary]'",
         )
-    return _MySQL(connection, merge)
+    return _Ahead(_MySQL(connection, merge))
+
+
+class _Ahead:
+    """Another way in, that writes rows while the next ones are being read.
+
+    A server works on its INSERT meanwhile. What is wrong with rows is raised a batch later.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._thread: ThreadPoolExecutor | None = None
+        self._running: Future[None] | None = None
+
+    def begin(self, table: Table, columns: Sequence[Column]) -> None:
+        self._sink.begin(table, columns)
+        self._thread = ThreadPoolExecutor(1, "migrate-load")
+
+    def write(self, columns: Sequence[Sequence[Any]]) -> None:
+        assert self._thread is not None
+        self._wait()
+        self._running = self._thread.submit(self._sink.write, columns)
+
+    def end(self) -> None:
+        self._wait()
+        self._stop()
+        self._sink.end()
+
+    def abort(self) -> None:
+        self._stop()
+        self._running = None
+        self._sink.abort()
+
+    def _wait(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
+
+    def _stop(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
 
 
 class _Inserting:
@@ -95,21 +142,18 @@ class _Inserting:
     def begin(self, table: Table, columns: Sequence[Column]) -> None:
         self._table, self._columns, self._done = table, columns, 0
 
-    def write(self, columns: Sequence[list[Any]]) -> None:
+    def write(self, columns: Sequence[Sequence[Any]]) -> None:
         dbapi: Any = self._dialect.dbapi
         count = len(columns[0])
-        self._cursor.execute("SAVEPOINT migrate_batch")
         try:
             self._insert(columns)
         except (dbapi.Error, OverflowError, UnicodeEncodeError) as error:
-            self._cursor.execute("ROLLBACK TO SAVEPOINT migrate_batch")
             for at in range(count):
                 try:
                     self._insert([[column[at]] for column in columns])
                 except (dbapi.Error, OverflowError, UnicodeEncodeError) as single:
                     raise Rejected(words(single), self._done + at) from single
             raise Rejected(words(error), None) from error
-        self._cursor.execute("RELEASE SAVEPOINT migrate_batch")
         self._done += count
 
     def end(self) -> None:
@@ -118,7 +162,8 @@ class _Inserting:
     def abort(self) -> None:
         pass
 
-    def _insert(self, columns: Sequence[list[Any]]) -> None:
+    def _insert(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Insert all of these rows, or none of them."""
         raise NotImplementedError
 
     def _names(self, columns: Sequence[str] | None = None) -> str:
@@ -129,15 +174,31 @@ class _Inserting:
 class _SQLite(_Inserting):
     def begin(self, table: Table, columns: Sequence[Column]) -> None:
         super().begin(table, columns)
-        marks = ", ".join("?" * len(columns))
-        self._statement = (
-            f"INSERT INTO {table.quoted(self._dialect)} ({self._names()}) VALUES ({marks})"  # noqa: S608
-        )
-        if self._merge:
-            self._statement += on_conflict(table, columns, self._quote)
+        self._at_once = max(1, min(_ROWS, _MARKS // len(columns)))
+        self._one, self._many = self._statement(1), self._statement(self._at_once)
 
-    def _insert(self, columns: Sequence[list[Any]]) -> None:
-        self._cursor.executemany(self._statement, zip(*columns, strict=True))
+    def _statement(self, rows: int) -> str:
+        into = f"{self._table.quoted(self._dialect)} ({self._names()})"
+        marks = f"({', '.join('?' * len(self._columns))})"
+        end = on_conflict(self._table, self._columns, self._quote) if self._merge else ""
+        return f"INSERT INTO {into} VALUES {', '.join([marks] * rows)}{end}"  # noqa: S608
+
+    def _insert(self, columns: Sequence[Sequence[Any]]) -> None:
+        rows = list(zip(*columns, strict=True))
+        if len(rows) == 1:
+            self._cursor.execute(self._one, rows[0])
+            return
+        whole = len(rows) - len(rows) % self._at_once
+        values = chain.from_iterable(rows[:whole])
+        width = self._at_once * len(columns)
+        self._cursor.execute("SAVEPOINT migrate_batch")
+        try:
+            self._cursor.executemany(self._many, zip(*[values] * width, strict=True))
+            self._cursor.executemany(self._one, rows[whole:])
+        except Exception:
+            self._cursor.execute("ROLLBACK TO SAVEPOINT migrate_batch")
+            raise
+        self._cursor.execute("RELEASE SAVEPOINT migrate_batch")
 
 
 class _MySQL(_Inserting):
@@ -153,7 +214,7 @@ class _MySQL(_Inserting):
             self._cursor.execute(f"CREATE TEMPORARY TABLE migrate_load LIKE {self._into}")
             self._into = "migrate_load"
 
-    def _insert(self, columns: Sequence[list[Any]]) -> None:
+    def _insert(self, columns: Sequence[Sequence[Any]]) -> None:
         literals = [
             _literals(values, column.kind)
             for values, column in zip(columns, self._columns, strict=True)
@@ -184,18 +245,25 @@ class _MySQL(_Inserting):
             raise Rejected(words(error), None) from error
 
 
-def _literals(values: list[Any], kind: str) -> list[str]:
+def _literals(values: Sequence[Any], kind: str) -> Sequence[str]:
     """Write values for an INSERT of MySQL, which reads numbers and truth values as Python does."""
-    types = set(map(type, values)) - {_NONE}
+    types = set(map(type, values))
     if kind == "bytes":
-        return ["NULL" if one is None else f"x'{one}'" for one in values]
-    if types == {str}:
-        escaped = _escaped(values, _SQL_ESCAPES)
-        return ["NULL" if one is None else f"'{one}'" for one in escaped]
-    return ["NULL" if one is None else repr(one) for one in values]
+        return _written(values, types, "x'{}'".format, "NULL")
+    if types <= {str, _NONE}:
+        return _written(_escaped(values, _SQL_ESCAPES), types, "'{}'".format, "NULL")
+    return _written(values, types, repr, "NULL")
 
 
-def _escaped(values: list[Any], escapes: Sequence[tuple[str, str]]) -> list[Any]:
+def _written(
+    values: Sequence[Any], types: set[type], write: Callable[[Any], str], null: str
+) -> Sequence[str]:
+    if _NONE not in types:
+        return list(map(write, values))
+    return [null if one is None else write(one) for one in values]
+
+
+def _escaped(values: Sequence[Any], escapes: Sequence[tuple[str, str]]) -> Sequence[Any]:
     """Replace the characters that mean something, of a whole column at once."""
     text = "".join(filter(None, values))
     for char, written in escapes:
@@ -228,7 +296,7 @@ class _PostgreSQL:
         self._into = f"COPY {into} ({names}) FROM STDIN"
         self._pipe = _pipe(self._cursor, self._into)
 
-    def write(self, columns: Sequence[list[Any]]) -> None:
+    def write(self, columns: Sequence[Sequence[Any]]) -> None:
         texts = [
             _copied(values, column.kind)
             for values, column in zip(columns, self._columns, strict=True)
@@ -314,15 +382,15 @@ class _Psycopg2:
         pass
 
 
-def _copied(values: list[Any], kind: str) -> list[str]:
+def _copied(values: Sequence[Any], kind: str) -> Sequence[str]:
     """Write values for COPY."""
-    types = set(map(type, values)) - {_NONE}
+    types = set(map(type, values))
     if kind == "bytes":
-        return ["\\N" if one is None else f"\\\\x{one}" for one in values]
-    if types == {str}:
+        return _written(values, types, "\\\\x{}".format, "\\N")
+    if types <= {str, _NONE}:
         escaped = _escaped(values, _COPY_ESCAPES)
-        return ["\\N" if one is None else one for one in escaped]
-    return ["\\N" if one is None else repr(one) for one in values]
+        return escaped if _NONE not in types else ["\\N" if x is None else x for x in escaped]
+    return _written(values, types, repr, "\\N")
 
 
 def on_conflict(table: Table, columns: Sequence[Column], quote: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Way:
     quick: Quick | None = None
 
 
-def apply(found: Way, values: list[Any]) -> list[Any]:
+def apply(found: Way, values: Sequence[Any]) -> Sequence[Any]:
     """Convert the values of a column; None stays what it is.
 
     :raises ValueError: one cannot be converted.
