@@ -18,7 +18,7 @@ COMMANDS = [
     "init", "migrate", "revision", "edit", "merge", "upgrade", "downgrade", "stamp",
     "ensure-version", "current", "history", "heads", "branches", "show", "check", "list-templates",
     "update", "baseline", "resolve", "prepare", "seed", "runs", "status", "dump", "load", "clean",
-    "reset", "shell",
+    "reset", "shell", "sql", "doctor",
 ]  # fmt: skip
 
 
