@@ -25,4 +25,6 @@ default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 # Only this project's own names have to be links; the other projects' pages are elsewhere.
-nitpick_ignore_regex = [(r"py:.*", r"(?!flask_sakyum_migrate\.).*|.*\.(ConfigCallback|Function|Self)")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!flask_sakyum_migrate\.).*|.*\.(ConfigCallback|Function|Self)")
+]

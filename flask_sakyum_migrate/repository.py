@@ -15,7 +15,7 @@ from .examining import Examining
 from .results import Baseline, Update
 
 if TYPE_CHECKING:
-    from .results import NewRevision, Step, UpgradeResult, Visit
+    from .results import CheckResult, NewRevision, Step, UpgradeResult, Visit
     from .wishes import Wishes
 
 
@@ -25,6 +25,22 @@ class Repository(Examining):
 
     Verbs act and return what they did; reads are nouns. The parameters are those of `Project`.
     """
+
+    def prove(self, made: NewRevision) -> CheckResult:
+        """Run a new revision up, down and up again, to see what differs from the models then.
+
+        It is for throw-away databases: ``with repository.scratch(None) as copy: copy.prove(made)``.
+
+        :param made: the newest revision; its file was written.
+        :returns: what the next comparison would find; nothing, where the revision is right.
+        :raises StepError: the revision does not run.
+        """
+        self.upgrade("heads")
+        found = self.check()
+        if len(made.down) < 2:
+            self.downgrade(made.down[0] if made.down else "base")
+            self.upgrade("heads")
+        return found
 
     def update(
         self,

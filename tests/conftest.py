@@ -70,6 +70,14 @@ def make_database(
         _on_server(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind != "mariadb" else ""))
 
 
+@pytest.fixture
+def scratch_prefix(monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the throw-away databases of this test begin: tests beside it make others."""
+    prefix = f"scratch_{uuid.uuid4().hex[:6]}_"
+    monkeypatch.setattr("flask_sakyum_migrate.scratch.PREFIX", prefix)
+    return prefix
+
+
 def _on_server(kind: str, statement: str) -> None:
     engine = sa.create_engine(SERVERS[kind], isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -156,11 +156,13 @@ def exit_code_option(what: str) -> click.Option:
 
 
 def print_json(report: Any) -> None:
-    """Print a result as JSON."""
-    click.echo(json.dumps(dataclasses.asdict(report), indent=2, default=_plain))
+    """Print results as JSON."""
+    click.echo(json.dumps(report, indent=2, default=_plain))
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Path):

@@ -93,10 +93,15 @@ def finished(result: UpgradeResult, verb: str) -> None:
     )
 
 
-def wrote(revision: NewRevision) -> None:
-    """Print the path of a new file; say what it changes and which revision it is."""
+def tell_changes(revision: NewRevision) -> None:
+    """Say what a revision changes."""
     for line in revision.changes:
         say(f"  {line}")
+
+
+def wrote(revision: NewRevision) -> None:
+    """Print the path of a new file; say what it changes and which revision it is."""
+    tell_changes(revision)
     click.echo(str(revision.path))
     parents = ", ".join(revision.down) or "base"
     say(f"Wrote revision {revision.id} ({revision.message}), after {parents}.")
@@ -104,8 +109,7 @@ def wrote(revision: NewRevision) -> None:
 
 def would_write(revision: NewRevision) -> None:
     """Print the text of a file that was not written; say what it would change."""
-    for line in revision.changes:
-        say(f"  {line}")
+    tell_changes(revision)
     click.echo(revision.text.rstrip("\n"))
     say(f"Nothing was written. Without --dry-run it would be {revision.path}.")
 

@@ -6,19 +6,34 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import HistoryError
+from ..errors import HistoryError, StepError
 from ..wishes import Wishes
 from .asking import ask_about_change, is_terminal
-from .base import command, option, revision_argument
-from .talk import alembic_lines, begun, finished, is_verbose, say, started, step, would_write, wrote
+from .base import command, json_option, option, print_json, revision_argument
+from .talk import (
+    alembic_lines,
+    begun,
+    finished,
+    is_verbose,
+    say,
+    started,
+    step,
+    tell_changes,
+    would_write,
+    wrote,
+)
 
 if TYPE_CHECKING:
     from ..repository import Repository
     from ..results import NewRevision
+
+
+_READ = "Read the file, then:  flask db upgrade"
 
 
 def _file_options() -> list[click.Option]:
@@ -110,19 +125,42 @@ def answers_of(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(
-    repository: Repository, verb: Callable[..., NewRevision | None], **arguments: Any
-) -> None:
+    verb: Callable[..., NewRevision | None], *, as_json: bool = False, **arguments: Any
+) -> NewRevision | None:
+    """Write a revision, and say so.
+
+    :returns: what was written.
+    """
     arguments.update(answers_of(arguments))
     with alembic_lines(sys.stderr, all_of_them=is_verbose()), _hooks_talk():
         made = verb(**arguments)
     if made is None:
         say("No changes in schema detected.")
-        return
-    if made.text:
+    elif as_json:
+        tell_changes(made)
+    elif made.text:
         would_write(made)
-        return
-    wrote(made)
-    say("Read the file, then:  flask db upgrade")
+    else:
+        wrote(made)
+    return None if made is None or (made.text and not as_json) else made
+
+
+def _prove(copy: Repository, made: NewRevision) -> tuple[str, ...]:
+    """Run a new revision on throw-away databases; say how it went, and return what differs."""
+    try:
+        with alembic_lines(sys.stderr, all_of_them=is_verbose()):
+            found = copy.prove(made)
+    except StepError:
+        say(f"{made.path} does not run on a throw-away database. The file is there; mend it.")
+        raise
+    if found.ok:
+        say("Tried on a throw-away database: up, down, up; then nothing differs from the models.")
+        return ()
+    say("Tried on a throw-away database: it runs, and then something still differs:")
+    for line in found.operations:
+        say(f"  {line}")
+    say("The next flask db migrate would find that again. Write it into the file by hand.")
+    return found.operations
 
 
 @contextmanager
@@ -151,7 +189,8 @@ def _hooks_talk() -> Iterator[None]:
 def revision(repository: Repository, **arguments: Any) -> None:
     """Write an empty revision file."""
     arguments["depends_on"] = list(arguments["depends_on"]) or None
-    _write(repository, repository.revision, **arguments)
+    if _write(repository.revision, **arguments) is not None:
+        say(_READ)
 
 
 @command(
@@ -165,31 +204,52 @@ def revision(repository: Repository, **arguments: Any) -> None:
         help="Compare with throw-away databases that the revisions were run on, not with yours.",
     ),
     option("--amend", is_flag=True, help="Write the newest revision anew; it must not have run."),
+    option(
+        "--prove",
+        is_flag=True,
+        help="Run the new file on throw-away databases and compare again; --scratch does so, too.",
+    ),
+    json_option(),
     bind=True,
 )
 def migrate(
-    repository: Repository, upgrade: bool, scratch: bool, amend: bool, **arguments: Any
+    repository: Repository,
+    upgrade: bool,
+    scratch: bool,
+    amend: bool,
+    prove: bool,
+    as_json: bool,
+    **arguments: Any,
 ) -> None:
     """Write a revision file from what changed in the models."""
     if amend:
-        _amend(repository, **arguments)
-        return
-    arguments["depends_on"] = list(arguments["depends_on"]) or None
-    if upgrade:
+        _refuse_place(arguments)
+    else:
+        arguments["depends_on"] = list(arguments["depends_on"]) or None
+    if upgrade and not amend:
         with alembic_lines(sys.stderr, all_of_them=is_verbose()):
             done = repository.upgrade("heads", on_start=started, on_begin=begun, on_step=step)
         finished(done, "upgrade")
-    with repository.scratch() if scratch else nullcontext(repository) as on:
-        _write(on, on.revision, autogenerate=True, **arguments)
+    left: Sequence[str] | None = None
+    with repository.scratch() if scratch and not amend else nullcontext(repository) as on:
+        verb = on.amend if amend else partial(on.revision, autogenerate=True)
+        made = _write(verb, as_json=as_json, **arguments)
+        if made is not None and not made.text and (scratch or prove):
+            with nullcontext(on) if on is not repository else repository.scratch(None) as copy:
+                left = _prove(copy, made)
+    if as_json:
+        print_json({"revision": made, "left": left})
+    if made is not None and not made.text:
+        say(_READ)
 
 
-def _amend(repository: Repository, **arguments: Any) -> None:
+def _refuse_place(arguments: dict[str, Any]) -> None:
+    """Take out the options that say where a new revision goes; none of them may be given."""
     place = ("sql", "head", "splice", "branch_label", "version_path", "rev_id", "depends_on")
     given = {name: arguments.pop(name) for name in place}
     typed = [name for name, value in given.items() if value and value != "head"]
     if typed:
         raise click.UsageError(f"--amend keeps the place of the revision: no --{typed[0]}.")
-    _write(repository, repository.amend, **arguments)
 
 
 @command("edit", revision_argument(default="head"))

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_sakyum_migrate import ConfigError, DatabaseError, HistoryError, StepError
+from flask_sakyum_migrate import ConfigError, DatabaseError, HistoryError, StepError, scratch
 from flask_sakyum_migrate.errors import DatabaseBehindError, RefusedError
-from flask_sakyum_migrate.scratch import PREFIX
 from tests.conftest import Project, ProjectMaker
 
 ENV = """
@@ -75,6 +74,9 @@ def school(make_project: ProjectMaker, bind_url: str) -> School:
     return School(make_project, bind_url)
 
 
+pytestmark = pytest.mark.usefixtures("scratch_prefix")
+
+
 def scratch_databases(project: Project) -> list[str]:
     """Return the throw-away databases that are left on the server."""
     engine = project.engine()
@@ -87,7 +89,7 @@ def scratch_databases(project: Project) -> list[str]:
     )
     with engine.connect() as connection:
         names = connection.exec_driver_sql(query).scalars().all()
-    return [name for name in names if name.startswith(PREFIX)]
+    return [name for name in names if name.startswith(scratch.PREFIX)]
 
 
 # ---- databases without a version -------------------------------------------------------------
