@@ -145,6 +145,7 @@ def normalised(text: str) -> str:
     """Replace what is different in every run; the same revision id stays the same."""
     text = re.sub(r"\d{4}_\d\d_\d\d_\d{4}-", "DATE-", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "DATE", text)
+    text = re.sub(r"\b\d{8}-\d{6}\b", "DATE", text)
     text = re.sub(r"\b\d+\.\d\d s\b", "SECONDS", text)
     ids = dict.fromkeys(re.findall(r"(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{12}(?![0-9a-z])", text))
     for number, one in enumerate(ids, 1):
