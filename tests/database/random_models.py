@@ -154,6 +154,14 @@ def second(chance: random.Random, before: State) -> State:
     after = copy.deepcopy(before)
     for number in range(chance.randint(1, 6)):
         chance.choice(STEPS)(chance, after, before, number)
+    for _ in range(chance.randint(0, 3)):  # several changes of one column
+        found = _any(chance, after)
+        if found is None:
+            break
+        table, one = found
+        for edit in chance.sample(EDITS, 4):
+            one = edit(chance, one) or one
+        after.tables[table][one.name] = one
     return after
 
 
@@ -280,9 +288,8 @@ def _labels(chance: random.Random, one: Column) -> Column | None:
     return replace(one, labels=("red", "blue", "green")) if one.kind == "enum" else None
 
 
+EDITS = [_retype, _nullable, _default, _index, _unique, _key, _labels]
 STEPS = [
     *(_add, _add, _drop, _drop, _add_table, _drop_table, _pair),
-    *map(
-        _change, (_retype, _retype, _nullable, _nullable, _default, _index, _unique, _key, _labels)
-    ),
+    *map(_change, [*EDITS, _retype, _nullable]),
 ]

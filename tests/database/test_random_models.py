@@ -16,7 +16,7 @@ from tests.conftest import Project, ProjectMaker
 from tests.database.random_models import ROWS, State, first, second, value
 
 COUNT = int(os.environ.get("RANDOM_PAIRS", "5"))
-START = int(os.environ.get("RANDOM_START", "0"))
+START = int(os.environ.get("RANDOM_START", "3"))
 
 
 @pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")
