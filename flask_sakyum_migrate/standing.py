@@ -61,6 +61,9 @@ class Standing(Foretelling):
             message = record.message if record is not None else ""
             revisions.append(RevisionStatus(row, message, "missing", None, record))
         problem = graph.unknown(unknown).message if unknown else ""
+        for row in unknown:
+            below = ", ".join(ran[row].parents) if row in ran else ""
+            problem += f" It stands on {below}, says the history of runs." if below else ""
         return DatabaseStatus(database.name, database.url, position.rows, tuple(revisions), problem)
 
     def _last_runs(self, bind: str) -> Mapping[str, RunRecord]:

@@ -27,6 +27,11 @@ from .talk import say
 if TYPE_CHECKING:
     from ..repository import Repository
 
+_RIGHTS = re.compile(r"(permission|command|access) denied|must be owner|readonly database", re.I)
+_RIGHTS_HINT = (
+    "The user of this URL may not do that: give it the right, or run the command with the URL of "
+    "one that has it."
+)
 _NEGATIVE = re.compile(r"-\d+")
 
 
@@ -88,7 +93,8 @@ def in_words(error: Exception) -> str | None:
     if exc is not None and isinstance(error, exc.DBAPIError):
         statement = " ".join(str(error.statement or "").split())
         reason = " ".join(str(error.orig).split())
-        return f"The database refused: {reason}" + (f"\n  {statement}" if statement else "")
+        words = f"The database refused: {reason}" + (f"\n  {statement}" if statement else "")
+        return f"{words}\n{_RIGHTS_HINT}" if _RIGHTS.search(reason) else words
     return None
 
 

@@ -1,4 +1,4 @@
-"""Find a revision file that is not here in the history of git."""
+"""Ask git about revision files: where one that is not here was written, and who wrote one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def written_in(folder: Path, revision: str) -> tuple[str, tuple[str, ...]] | Non
     names = _git(folder, "branch", "--all", "--contains", commit[0], "--format=%(refname:short)")
     branches = [name for name in names if not name.startswith("(")]  # "(HEAD detached at ...)"
     return commit[0], tuple(branches)
+
+
+def author_of(path: Path) -> str:
+    """Return who committed a file first; nothing when git does not know."""
+    names = _git(path.parent, "log", "--diff-filter=A", "--format=%an", "--", path.name)
+    return names[-1] if names else ""
 
 
 def _git(folder: Path, *arguments: str) -> Sequence[str]:

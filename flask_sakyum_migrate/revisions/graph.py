@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import HistoryError
-from .git import written_in
+from .git import author_of, written_in
 from .headers import Header
 
 _ILLEGAL = re.compile(r"[@+:-]")
@@ -472,9 +472,14 @@ class Graph:
 
 def several_heads(heads: Sequence[Revision]) -> HistoryError:
     """Say that the history ends in more than one revision, and what to do."""
-    lines = "\n".join(f"  {node.id}  {node.message}  ({node.path})" for node in heads)
+    lines = "\n".join(f"  {node.id}  {node.message}  ({_file(node)})" for node in heads)
     return HistoryError(
         f"The revisions end in {len(heads)} heads:\n{lines}",
         'Join them:  flask db merge -m "merge"   (or go to all of them:  flask db upgrade heads)',
         heads=tuple(node.id for node in heads),
     )
+
+
+def _file(node: Revision) -> str:
+    author = author_of(Path(node.path))
+    return f"{node.path}, by {author}" if author else node.path
