@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -110,12 +111,14 @@ class Session:
             check=False,
         )
         text = done.stdout.replace(str(self.root), HOME)
+        text = text.replace(f"@{socket.gethostname()}", "@laptop")
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
     def _environment(self) -> dict[str, str]:
         kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
         environment["HOME"] = str(self.root)
+        environment["LOGNAME"] = "you"
         environment["PATH"] = os.pathsep.join(
             [str(Path(sys.executable).parent), os.environ["PATH"]]
         )
@@ -144,7 +147,9 @@ def rewritten(page: str, root: Path) -> str:
 def normalised(text: str) -> str:
     """Replace what is different in every run; the same revision id stays the same."""
     text = re.sub(r"\d{4}_\d\d_\d\d_\d{4}-", "DATE-", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "DATE", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d+)?)?", "DATE", text)
+    text = re.sub(r"\b\d+\.\d+\.\d+\b", "VERSION", text)
+    text = re.sub(r"\(commit [0-9a-f]{7,}\)", "(commit HASH)", text)
     text = re.sub(r"\b\d{8}-\d{6}\b", "DATE", text)
     text = re.sub(r"\b\d+\.\d\d s\b", "SECONDS", text)
     ids = dict.fromkeys(re.findall(r"(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{12}(?![0-9a-z])", text))

@@ -71,6 +71,15 @@ def test_a_command_is_documented_with_its_options(command: click.Command) -> Non
             assert f"[{param.human_readable_name.upper()}]" in section
 
 
+def test_the_pipelines_name_commands_and_options_that_exist() -> None:
+    lines = re.findall(r"flask db ([^\n`|&#]+)", text_of("ci.md"))
+    assert len(lines) > 15
+    for line in lines:
+        name, *words = line.split()
+        known = {one for param in db.commands[name].params for one in param.opts}
+        assert {word for word in words if word.startswith("-")} <= known, line
+
+
 def test_the_options_of_the_group_have_help() -> None:
     assert all(option.help for option in cli_reference.options(db))
 
