@@ -12,6 +12,8 @@
 ``values``      which way; texts, bytes, JSON, arrays; ``numbers`` and ``times`` have the others
 ``quick``       whole columns at once, where the values are what they mostly are
 ``sinks``       the fast way in of each database
+``copying``     COPY; ``inserting`` INSERT; ``literals`` values as texts for both
+``refused``     what a database says about a row that it does not take
 ``loading``     one transaction: into empty tables, in place of rows, or merged
 ``cleaning``    tables emptied
 ``dropping``    tables dropped, with what was made for them

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..errors import DataError
 from ..runtime.others import is_named
 from .cleaning import references, sequences, text
-from .sinks import words
+from .refused import words
 from .tables import Table
 
 Named = Callable[[str], bool]

@@ -15,8 +15,9 @@ from ..errors import DataError
 from .cleaning import empty, has_rows, sequences
 from .lines import Batch
 from .manifest import DumpedDatabase, DumpedTable
+from .refused import Rejected, words
 from .sessions import Place, changing, deferred
-from .sinks import Rejected, make_sink, words
+from .sinks import make_sink
 from .tables import Column, Table, check_dialect, read_heads, read_tables
 from .values import way
 from .ways import Target, Way, apply

@@ -350,6 +350,33 @@ def test_a_bad_file_is_refused_with_a_reason(emptied: Project, dump: Path, name:
     assert names(emptied) == [] and posts(emptied) == 0
 
 
+def many(dump: Path, count: int, change: Callable[[int], str] = str) -> None:
+    """Write a dump of users whose rows are several batches, and more than one statement each."""
+    first, *_ = dump.read_text().splitlines()
+    rows = [f'["user",{change(n)},"n{n}",{n}]' + " " * 30_000 for n in range(1, count + 1)]
+    last = json.dumps({"rows": {"user": count}})
+    dump.write_text("\n".join([first, *rows, last, ""]))
+
+
+def test_several_batches(emptied: Project, dump: Path) -> None:
+    many(dump, 77)
+    emptied.repository.load(dump)
+    assert names(emptied) == [f"n{n}" for n in range(1, 78)]
+    execute(emptied, "UPDATE {user} SET name = 'x'", "DELETE FROM {user} WHERE id > 40")
+    emptied.repository.load(dump, merge=True)
+    assert names(emptied) == [f"n{n}" for n in range(1, 78)]
+
+
+@pytest.mark.parametrize("bad", [2, 14, 41, 77])
+def test_a_row_that_is_refused_is_named_wherever_it_is(
+    emptied: Project, dump: Path, bad: int
+) -> None:
+    many(dump, 77, lambda n: "9" * 20 if n == bad else str(n))
+    with pytest.raises(DataError, match=f"line {bad + 1}, table user.*(64 bits|value 9999|range)"):
+        emptied.repository.load(dump)
+    assert names(emptied) == []
+
+
 def test_a_nul_in_a_text(emptied: Project, dump: Path) -> None:
     dump.write_text(dump.read_text().replace('"Ben"', '"B\\u0000n"'))
     if emptied.engine().dialect.name == "postgresql":
