@@ -58,7 +58,7 @@ def _float_way(target: Target) -> Way:
         elif not target.lossy:
             if isinstance(value, str | int) and not _same_number(value, found):
                 raise ValueError("a float does not hold it exactly")
-            if single and _single(found) != found:
+            if single and not _is_single(found):
                 raise ValueError("a float of 4 bytes does not hold it exactly")
         return found
 
@@ -76,6 +76,15 @@ def _refuse_not_finite(value: float, target: Target) -> None:
 
 def _same_number(value: Any, found: float) -> bool:
     return decimal.Decimal(value) == decimal.Decimal(repr(found))
+
+
+def _is_single(value: float) -> bool:
+    """Tell whether a float of 4 bytes is read as this value again.
+
+    PostgreSQL writes 1.1 for the one that is nearest to it.
+    """
+    single = _single(value)
+    return single == value or any(float(f"{single:.{digits}g}") == value for digits in (6, 7, 8, 9))
 
 
 def _single(value: float) -> float:

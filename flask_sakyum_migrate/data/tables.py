@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,24 @@ from ..errors import ConfigError, DataError
 from ..runtime.others import not_tables
 from .kinds import kind_of
 from .order import parents_first
+
+_NUMERIC = re.compile(r"\s*(NUMERIC|DECIMAL|NUMBER|DEC|MONEY)\b|\s*$", re.I)
+
+
+class Undeclared(sa.types.UserDefinedType[Any]):
+    """A type of SQLite that SQLAlchemy takes for a number, because SQLite does for some purposes.
+
+    :param text: what the column was declared as: any word is a type.
+    """
+
+    cache_ok = True
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the type as a statement has it."""
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,8 @@ def read_tables(connection: sa.Connection, wanted: Wanted) -> list[Table]:
                 if (schema, name) not in left_out and _full(name, schema) not in wanted.own
             ]
             found.extend(_tables(inspector, schema, names))
+    if connection.dialect.name == "sqlite":
+        found = _declared(connection, found)
     parents = {one.full_name: {key.parent for key in one.foreign_keys} for one in found}
     tables = {one.full_name: one for one in found}
     return [tables[name] for name in parents_first(list(tables), parents)]
@@ -185,6 +206,31 @@ def _tables(inspector: Any, schema: str | None, names: list[str]) -> list[Table]
             )
         )
     return found
+
+
+def _declared(connection: sa.Connection, tables: list[Table]) -> list[Table]:
+    """Return the tables with the types of SQLite that are no numbers as what they are."""
+    rows = connection.exec_driver_sql(
+        "SELECT m.name, c.name, c.type FROM sqlite_master m, pragma_table_info(m.name) c "
+        "WHERE m.type = 'table'"
+    )
+    other = {
+        (table, column): Undeclared(text)
+        for table, column, text in rows
+        if not _NUMERIC.match(text)
+    }
+    return [
+        replace(
+            table,
+            columns=tuple(
+                replace(one, type=other.get((table.name, one.name), one.type))
+                if type(one.type) is sa.NUMERIC
+                else one
+                for one in table.columns
+            ),
+        )
+        for table in tables
+    ]
 
 
 def _column(found: Any, key: tuple[str, ...]) -> Column:

@@ -36,6 +36,8 @@ def _date(target: Target) -> Convert:
     def convert(value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError("it is not a date")
+        if value.endswith(" BC") and not postgresql:
+            raise ValueError("it is before the year 1, which this database does not have")
         text, _, time = value.replace("T", " ").partition(" ")
         if time and not time.startswith(("BC", "00:00:00")) and not target.lossy:
             raise ValueError("the column keeps no time of day")

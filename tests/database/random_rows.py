@@ -51,6 +51,8 @@ Maker = Callable[[random.Random], Any]
 TYPES: dict[str, tuple[Callable[[], Any], Maker]] = {
     "integer": (sa.Integer, lambda dice: dice.randint(-(2**31), 2**31 - 1)),
     "big": (sa.BigInteger, lambda dice: dice.choice([-(2**63), 2**63 - 1, dice.getrandbits(62)])),
+    "small": (sa.SmallInteger, lambda dice: dice.randint(-(2**15), 2**15 - 1)),
+    "real": (sa.REAL, lambda dice: dice.choice([0.5, -1.25, 0.0, 3.0, 1024.0625])),
     "boolean": (sa.Boolean, lambda dice: dice.random() < 0.5),
     "double": (sa.Double, _double),
     "numeric": (
