@@ -28,10 +28,27 @@ def writing(place: Place) -> Iterator[BinaryIO]:
     :raises DataError: the file cannot be written.
     """
     if not isinstance(place, str | os.PathLike):
-        yield place
-        place.flush()
+        with _writable(name_of(place)):
+            yield place
+            place.flush()
         return
     path = Path(place)
+    with _writable(str(path)):
+        yield from _written(path)
+
+
+@contextmanager
+def _writable(name: str) -> Iterator[None]:
+    """Say in words why a file cannot be written; a pipe that closes is no failure of the file."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"{name} cannot be written: {error.strerror or error}.") from error
+
+
+def _written(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise DataError(f"{path} is a folder.", f"Name a file in it:  {path / 'dump.jsonl'}")
     wrap = _compressor(path)
@@ -48,8 +65,6 @@ def writing(place: Place) -> Iterator[BinaryIO]:
             raw.flush()
             os.fsync(raw.fileno())
         part.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -24,7 +24,8 @@ class _Inserting:
     def __init__(self, connection: sa.Connection, merge: bool) -> None:
         self._dialect = connection.dialect
         self._quote = connection.dialect.identifier_preparer.quote
-        self._cursor: Any = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+        self._raw: Any = connection.connection.driver_connection
+        self._cursor: Any = self._raw.cursor()  # type: ignore[union-attr]
         self._merge = merge
         self._table: Table
         self._columns: Sequence[Column] = ()
@@ -39,6 +40,8 @@ class _Inserting:
         try:
             self._insert(columns)
         except (dbapi.Error, OverflowError, UnicodeEncodeError) as error:
+            if not self._is_open():
+                raise Rejected(words(error), None) from error
             for at in range(count):
                 try:
                     self._insert([[column[at]] for column in columns])
@@ -56,6 +59,10 @@ class _Inserting:
     def _insert(self, columns: Sequence[Sequence[Any]]) -> None:
         """Insert all of these rows, or none of them."""
         raise NotImplementedError
+
+    def _is_open(self) -> bool:
+        """Tell whether there is a transaction still: SQLite ends it when the disk is full."""
+        return bool(getattr(self._raw, "in_transaction", True))
 
     def _names(self, columns: Sequence[str] | None = None) -> str:
         names = columns or [one.name for one in self._columns]
@@ -90,7 +97,8 @@ class SQLite(_Inserting):
             self._cursor.executemany(self._many, zip(*[values] * width, strict=True))
             self._cursor.executemany(self._one, rows[whole:])
         except Exception:
-            self._cursor.execute("ROLLBACK TO SAVEPOINT migrate_batch")
+            if self._is_open():
+                self._cursor.execute("ROLLBACK TO SAVEPOINT migrate_batch")
             raise
         self._cursor.execute("RELEASE SAVEPOINT migrate_batch")
 

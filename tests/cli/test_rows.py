@@ -68,6 +68,18 @@ def test_a_dump_to_a_file(filled: Project, tmp_path: Path) -> None:
     assert some.exit_code == 0 and counts(filled) == [2, 1]
 
 
+def test_a_pipe_that_closes(filled: Project) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb", 0) as pipe, pytest.raises(BrokenPipeError):
+        filled.repository.dump(pipe)
+    data = filled.flask("dump").stdout
+    filled.flask("clean", "--yes")
+    half = filled.runner.invoke(args=["db", "load", "-"], input=data[:-20])
+    assert half.exit_code == 1 and "Nothing was loaded." in half.stderr
+    assert counts(filled) == [0, 0]
+
+
 def test_a_condition_needs_its_table(filled: Project) -> None:
     done = filled.flask("dump", "--where", "id > 1")
     assert done.exit_code == 2 and 'id > 1 is not TABLE: SQL, such as "user' in done.stderr

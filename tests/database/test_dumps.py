@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -450,6 +451,30 @@ def test_places_that_are_no_file(school: Project, tmp_path: Path) -> None:
         school.repository.load(tmp_path / "none")
     with pytest.raises(DataError, match="cannot be written: No such file"):
         school.repository.dump(tmp_path / "none" / "dump")
+
+
+def test_a_full_disk(emptied: Project, dump: Path) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        for place in ("/dev/full", file):
+            with pytest.raises(DataError, match="/dev/full cannot be written: No space left"):
+                emptied.repository.dump(place)
+    if emptied.engine().dialect.name != "sqlite":  # a server's disk is nobody's to fill
+        return
+    many(dump, 77)
+    dump.write_text(re.sub(r'"n(\d+)"', '"' + "n" * 2000 + r'\1"', dump.read_text()))
+    sa.event.listen(emptied.engine(), "connect", nearly_full)
+    emptied.engine().dispose()
+    with pytest.raises(DataError, match=r"user.*database or disk is full. Nothing was loaded"):
+        emptied.repository.load(dump)
+    assert names(emptied) == []
+    sa.event.remove(emptied.engine(), "connect", nearly_full)
+    emptied.engine().dispose()
+    emptied.repository.load(dump)
+    assert len(names(emptied)) == 77
+
+
+def nearly_full(connection: Any, record: Any) -> None:
+    connection.execute("PRAGMA max_page_count=20")
 
 
 # ---- kill -9 -------------------------------------------------------------------------------------
