@@ -173,7 +173,11 @@ def load(
 
 @command(
     "clean",
-    option("--drop", is_flag=True, help="Drop the tables too, with their types and the version."),
+    option(
+        "--drop",
+        is_flag=True,
+        help="Drop the tables too, with their types, views, sequences and the version.",
+    ),
     _tables_option("Only these tables"),
     *_asking_options(),
     bind=True,
