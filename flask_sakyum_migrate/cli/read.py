@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -79,16 +79,20 @@ def history(
 ) -> None:
     """List the revisions, newest first."""
     if shape == "text" and not graph:
-        for text in report.history(repository, rev_range, verbose, indicate_current):
-            click.echo(text)
+        _print(report.history(repository, rev_range, verbose, indicate_current))
         return
     nodes = report.in_range(repository, rev_range)
     state = _states(repository)
     if shape == "mermaid":
-        for text in drawing.mermaid(nodes, state):
-            click.echo(text)
+        _print(drawing.mermaid(nodes, state))
         return
-    for text in drawing.lines(nodes, lambda node: _label(node, state(node))):
+    _print(drawing.lines(nodes, lambda node: _label(node, state(node))))
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print lines at once: click looks at the terminal each time."""
+    text = "\n".join(lines)
+    if text:
         click.echo(text)
 
 

@@ -38,11 +38,15 @@ def status(repository: Repository, bind: str | None, as_json: bool, exit_code: b
 
 
 def _show(database: DatabaseStatus, heads: tuple[str, ...]) -> None:
-    click.echo(f"{name_of(database.bind, database.url)} {_place(database, heads)}")
+    lines = [f"{name_of(database.bind, database.url)} {_place(database, heads)}"]
+    marks = {state: _mark(state) for state in {one.state for one in database.revisions}}
     for one in database.revisions:
-        words = [one.state, one.id, one.message, *_ran(one)]
-        colour = _COLOURS.get(one.state, "red")
-        click.echo("  " + click.style(f"{words[0]:<7}", fg=colour) + "  " + "  ".join(words[1:]))
+        lines.append("  ".join((marks[one.state], one.id, one.message, *_ran(one))))
+    click.echo("\n".join(lines))  # at once: click looks at the terminal each time
+
+
+def _mark(state: str) -> str:
+    return "  " + click.style(f"{state:<7}", fg=_COLOURS.get(state, "red"))
 
 
 def _place(database: DatabaseStatus, heads: tuple[str, ...]) -> str:

@@ -14,12 +14,14 @@ from tests.benchmarks.peers import Peer
 from tests.benchmarks.timing import Case
 
 YARDSTICK = peers.FLASK_MIGRATE.name
+STAND = f"{peers.OURS.name}: current"
 PINGS = (peers.BASE, peers.ALEMBIC, peers.DJANGO)
 _SHOWN = ("Flask", "Flask-SQLAlchemy", "SQLAlchemy", "alembic")
 _TITLES = {
     "other": "Any other command of the application (the ping, with the extension)",
     "current": "`current`",
     "heads": "`heads`",
+    "stand": "Where it stands: every command that tells it, held against `current` of this package",
     "head": "`upgrade` when already at head",
     "empty": "`upgrade` from empty",
     "base": "`downgrade` to base",
@@ -95,7 +97,7 @@ class Start:
 
 def rows(group: Group) -> list[Row]:
     """Return the lines of a group in the order in which its tools took turns."""
-    yardstick = group.case(YARDSTICK)
+    yardstick = group.case(STAND if group.name == "stand" else YARDSTICK)
     return [_row(group, case, yardstick) for case in group.cases]
 
 

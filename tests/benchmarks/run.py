@@ -26,7 +26,8 @@ from tests.benchmarks.projects import Project
 from tests.benchmarks.report import Group
 from tests.benchmarks.timing import Case, Run, WrongResultError, measure, say
 
-MEASURES = ("startup", "other", "current", "heads", "head", "empty", "base")
+MEASURES = ("startup", "other", "current", "heads", "stand", "head", "empty", "base")
+STAND = ["ping", "current", "heads", "history", "status", "pending", "showmigrations"]
 SLOW = 5000
 
 
@@ -109,6 +110,8 @@ def _cases(name: str, made: list[Project], database: Database, options: Options)
     names = [name] if name == "startup" else ["ping", name]
     if name == "current":
         names.append("showmigrations")
+    if name == "stand":
+        names = STAND
     return [
         _case(command, name, project, database, options)
         for project in made
@@ -160,6 +163,9 @@ def _verify(command: str, project: Project, database: Database, run: Run) -> Non
         "ping": name,
         "current": name,
         "heads": name,
+        "history": name,
+        "status": f"applied  {name}",
+        "pending": "Nothing is pending.",
         "other": name,
         "showmigrations": f"[X] {name}",
         "head": "No migrations to apply" if is_django else "",
