@@ -407,8 +407,8 @@ def test_a_dropped_column_comes_back_not_null(stage: Stages, kind: str) -> None:
     run(project, "upgrade", "check", "downgrade")
     assert stored(before, "it")["nullable"] == schema["nullable"]
     assert before.repository.check(anywhere=True).ok
-    # To SQLite an enum and a UUID are texts, and an empty one says nothing.
-    if before.engine().dialect.name != "sqlite" or kind not in ("enum", "uuid"):
+    # Where an enum or a UUID is a text to the database, an empty one says nothing.
+    if kind not in ("enum", "uuid") or schema["type"].__visit_name__ not in ("CHAR", "VARCHAR"):
         assert len(values(before)) == ROWS
     run(project, "upgrade", "check")
 
