@@ -226,6 +226,7 @@ class Load:
 
         :raises DataError: its revision is unknown, or the database is not where it can be loaded.
         """
+        from .data.files import as_typed
         from .data.tables import check_names
 
         repository = self._repository
@@ -238,13 +239,16 @@ class Load:
         (position,) = repository.positions(key)
         before = self._before(dumped, position, bool(cleaning.names), bool(full))
         if self._mode.replace:
-            repository._ask_about("load", database, full, f" {self._lines.name} --replace")
+            typed = as_typed(self._lines.name)
+            repository._ask_about("load", database, full, f" {typed} --replace")
         self._plans.append((place, dumped, before))
 
     def _before(
         self, dumped: DumpedDatabase, position: Position, has_tables: bool, has_rows: bool
     ) -> Callable[[], None] | None:
         """Return what brings a database to the revision of the dump."""
+        from .data.files import as_typed
+
         graph, name = self._graph, self._lines.name
         heads, here = dumped.heads or (), position.heads
         bind = position.bind.split("+")[0]
@@ -282,7 +286,7 @@ class Load:
                 f"{name} is of revision {', '.join(heads)}, older than {position.url}, which is at "
                 f"{', '.join(here)} and has rows. Nothing was loaded.",
                 "Into an empty database it is loaded at its revision, and upgraded then. Instead "
-                f"of the rows that are there:  flask db load {name} --replace",
+                f"of the rows that are there:  flask db load {as_typed(name)} --replace",
             )
         self._ends.append((bind, here))
         return lambda: self._go_back(bind, goal)

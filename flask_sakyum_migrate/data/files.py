@@ -18,6 +18,8 @@ from ..errors import ConfigError, DataError
 
 Place = str | os.PathLike[str] | BinaryIO
 """A path, or a binary file that is open."""
+_STDIN = "stdin"
+_UNNAMED = "The input"
 
 
 @contextmanager
@@ -96,7 +98,12 @@ def name_of(place: Place) -> str:
     if isinstance(place, str | os.PathLike):
         return str(place)
     name = getattr(place, "name", "")
-    return name.strip("<>") if isinstance(name, str) and name else "The input"
+    return name.strip("<>") if isinstance(name, str) and name else _UNNAMED
+
+
+def as_typed(name: str) -> str:
+    """Return what a person types for a file that `name_of` named."""
+    return "-" if name in (_STDIN, _UNNAMED) else name
 
 
 @contextmanager

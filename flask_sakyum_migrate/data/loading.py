@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from ..errors import DataError
 from .cleaning import empty, has_rows, sequences
+from .files import as_typed
 from .lines import Batch
 from .manifest import DumpedDatabase, DumpedTable
 from .refused import Rejected, words
@@ -108,7 +109,7 @@ class Receiver:
                 raise DataError(
                     f"{self._name} has rows of {one.name}, and {self._url} has no such "
                     "table. Nothing was loaded.",
-                    f"Leave them out:  flask db load {self._name} --exclude {one.name}",
+                    f"Leave them out:  flask db load {as_typed(self._name)} --exclude {one.name}",
                     table=one.name,
                 )
             label = self._dumped.label(one.name)
@@ -132,7 +133,7 @@ class Receiver:
             raise DataError(
                 f"Another run brought {self._url} to {', '.join(heads or ()) or 'base'} meanwhile, "
                 f"and {self._name} is of revision {', '.join(expected)}. Nothing was loaded.",
-                f"Try again:  flask db load {self._name}",
+                f"Try again:  flask db load {as_typed(self._name)}",
             )
 
     def _see_to_rows(self, tables: Sequence[Table], every: Sequence[Table]) -> None:
@@ -148,11 +149,12 @@ class Receiver:
             return
         full = [one.full_name for one in tables if has_rows(self.connection, one)]
         if full and not self._mode.replace:
+            file = as_typed(self._name)
             listed = ", ".join(full[:5]) + (", ..." if len(full) > 5 else "")
             raise DataError(
                 f"{self._url} has rows already, in {listed}. Nothing was loaded.",
-                f"Instead of them:  flask db load {self._name} --replace\n"
-                f"Together with them, by primary key:  flask db load {self._name} --merge",
+                f"Instead of them:  flask db load {file} --replace\n"
+                f"Together with them, by primary key:  flask db load {file} --merge",
                 tables=tuple(full),
             )
         if full:
@@ -200,7 +202,7 @@ class Receiver:
             f"{self._name} does not fit: {table.full_name} in {self._url} {how}. "
             "Nothing was loaded.",
             "Are both at the same revision? The dump says where it was made:  "
-            f"head -1 {self._name}",
+            f"head -1 {as_typed(self._name)}",
             table=table.full_name,
             column=column,
         )
@@ -305,7 +307,7 @@ class Receiver:
             except ValueError as error:
                 hint = ""
                 if "keeps" in str(error) or "hold" in str(error):
-                    hint = f"Cut what does not fit:  flask db load {self._name} --lossy"
+                    hint = f"Cut what does not fit:  flask db load {as_typed(self._name)} --lossy"
                 return DataError(
                     f"{self._name}, line {line}, table {table}, column {column.name}, value "
                     f"{_short(value)}: {error}. Nothing was loaded.",

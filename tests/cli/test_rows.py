@@ -46,6 +46,8 @@ def test_a_dump_to_stdout_and_from_stdin(filled: Project) -> None:
     assert done.exit_code == 0
     assert done.stdout.splitlines()[1] == '["one",1]'
     assert timeless(done.stderr) == "Dumped 4 rows in 0.00 s, from 2 tables.\n"
+    twice = filled.runner.invoke(args=["db", "load"], input=done.stdout)
+    assert twice.exit_code == 1 and "flask db load - --replace\n" in twice.stderr
     assert filled.flask("clean", "--yes").exit_code == 0
     again = filled.runner.invoke(args=["db", "load", "-"], input=done.stdout)
     assert again.exit_code == 0 and again.stdout == ""
