@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .base import command, duration, option
+from .base import command, duration, json_option, option, print_json
 from .talk import alembic_lines, begun, finished, is_verbose, say, started, step
 
 if TYPE_CHECKING:
@@ -58,11 +58,15 @@ def seed(repository: Repository) -> None:
         metavar="NUMBER",
         help="How many at most (default: 20).",
     ),
+    json_option(),
     bind=True,
 )
-def runs(repository: Repository, limit: int, bind: str | None) -> None:
+def runs(repository: Repository, limit: int, as_json: bool, bind: str | None) -> None:
     """Show what was done to the databases, newest first; times are in UTC."""
     found = repository.runs(limit, bind)
+    if as_json:
+        print_json(found)
+        return
     for record in found:
         click.echo(_line(record))
     if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,12 +25,17 @@ _VERBOSE = {"is_flag": True, "help": "Show everything the revision file says."}
     "current",
     option("-v", "--verbose", **_VERBOSE),
     option("--check-heads", is_flag=True, help="Exit with 1 unless every database is at head."),
+    json_option(),
     bind=True,
 )
-def current(repository: Repository, verbose: bool, check_heads: bool, bind: str | None) -> None:
+def current(
+    repository: Repository, verbose: bool, check_heads: bool, as_json: bool, bind: str | None
+) -> None:
     """Show the revision each database is at."""
     positions = repository.current(bind)
-    for position in positions:
+    if as_json:
+        print_json([{**vars(one), "revisions": _data(one.revisions)} for one in positions])
+    for position in () if as_json else positions:
         name = name_of(position.bind, position.url)
         if verbose:
             click.echo(f"Current revision(s) for {position.url}:")
@@ -68,6 +73,7 @@ def current(repository: Repository, verbose: bool, check_heads: bool, bind: str 
         default="text",
         help="Write a Mermaid flowchart, which GitHub and others show as a picture.",
     ),
+    json_option(),
 )
 def history(
     repository: Repository,
@@ -76,8 +82,12 @@ def history(
     indicate_current: bool,
     graph: bool,
     shape: str,
+    as_json: bool,
 ) -> None:
     """List the revisions, newest first."""
+    if as_json:
+        print_json(_data(report.in_range(repository, rev_range)))
+        return
     if shape == "text" and not graph:
         _print(report.history(repository, rev_range, verbose, indicate_current))
         return
@@ -87,6 +97,10 @@ def history(
         _print(drawing.mermaid(nodes, state))
         return
     _print(drawing.lines(nodes, lambda node: _label(node, state(node))))
+
+
+def _data(nodes: Iterable[Revision]) -> list[dict[str, Any]]:
+    return [report.data(node) for node in nodes]
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -126,17 +140,26 @@ def _label(node: Revision, state: str) -> str:
         is_flag=True,
         help="Leave out heads that another revision depends on.",
     ),
+    json_option(),
 )
-def heads(repository: Repository, verbose: bool, resolve_dependencies: bool) -> None:
+def heads(repository: Repository, verbose: bool, resolve_dependencies: bool, as_json: bool) -> None:
     """Show the revisions the history ends in."""
-    for node in repository.heads(resolve_dependencies=resolve_dependencies):
+    found = repository.heads(resolve_dependencies=resolve_dependencies)
+    if as_json:
+        print_json(_data(found))
+        return
+    for node in found:
         click.echo(report.entry(node) if verbose else report.line(node, labels=True, tree=False))
 
 
-@command("branches", option("-v", "--verbose", **_VERBOSE))
-def branches(repository: Repository, verbose: bool) -> None:
+@command("branches", option("-v", "--verbose", **_VERBOSE), json_option())
+def branches(repository: Repository, verbose: bool, as_json: bool) -> None:
     """Show where the history branches."""
-    for node, children in repository.branches():
+    found = repository.branches()
+    if as_json:
+        print_json([{**report.data(node), "children": _data(after)} for node, after in found])
+        return
+    for node, children in found:
         click.echo(report.branch(node, children, verbose=verbose))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import HistoryError
 from ..revisions import Revision
@@ -46,6 +46,19 @@ def line(
     if tree and node.is_merge_point:
         text += " (mergepoint)"
     return f"{text}, {node.message}" if doc else text
+
+
+def data(node: Revision) -> dict[str, Any]:
+    """One revision for programs, as ``--json`` prints it."""
+    return {
+        "id": node.id,
+        "message": node.message,
+        "path": node.path,
+        "down": node.down,
+        "depends_on": node.depends_on,
+        "labels": node.labels,
+        "is_head": node.is_head,
+    }
 
 
 def entry(node: Revision, *, current: bool = False) -> str:
