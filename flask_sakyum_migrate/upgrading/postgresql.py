@@ -183,10 +183,13 @@ class Patience(Guard):
             "statement_timeout": _limit(running, "statement_timeout", None)
             or self._policy.statement_timeout,
         }
-        calls = ", ".join(
+        calls = [
             f"set_config('{name}', '{round(value * 1000)}', true)" for name, value in wanted.items()
-        )
-        return f"SELECT pg_backend_pid(), {calls}"
+        ]
+        if self.target.context.opts["transaction_per_migration"] and not running.is_last:
+            # The commit of the last one waits for the disk, and so for all before it.
+            calls.append("set_config('synchronous_commit', 'off', true)")
+        return f"SELECT pg_backend_pid(), {', '.join(calls)}"
 
     def _lock_timeout(self, running: Running) -> float:
         given = _limit(running, "lock_timeout", self._policy.lock_timeout)

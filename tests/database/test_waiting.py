@@ -358,3 +358,18 @@ def test_none_needs_a_connection_without_a_transaction(
     )
     error = project.flask("upgrade", "--transaction", "none").stderr
     assert "env.py begins a transaction of its own" in error
+
+
+def test_only_the_last_commit_waits_for_the_disk(busy: Project) -> None:
+    """Its place in the log is after all others, so they are on the disk with it."""
+    engine = busy.engine()
+    seen: list[str] = []
+
+    def at_commit(connection: sa.Connection) -> None:
+        seen.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+
+    assert busy.flask("upgrade").exit_code == 0
+    sa.event.listen(engine, "commit", at_commit)
+    assert busy.flask("downgrade", "base").exit_code == 0
+    sa.event.remove(engine, "commit", at_commit)
+    assert (seen.count("off"), seen[-1]) == (1, "on")
