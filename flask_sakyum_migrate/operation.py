@@ -122,22 +122,13 @@ class Operation(Project):
         """Set up the seed functions; the first database knows whether it still needs them."""
         from .upgrading.seeding import Seeding
 
-        folder = self.folder
-        tables = [self._version_table()]
-        if not self._reads_directly(folder):
-
-            def note(heads: tuple[str, ...], context: Any) -> list[Any]:
-                tables.insert(0, (context.version_table, context.version_table_schema))
-                return []
-
-            self._look(note, self.databases()[0].keys[0])
         database = self.databases()[0]
         return Seeding(
             self.hooks.seed,
             getattr(self.source.db, "session", None),
             database.engine,
             database.name,
-            *tables[0],
+            *self._version_of(database),
             self.policy,
             on_seed,
         )

@@ -180,6 +180,19 @@ class Project:
         name: str = self.options.get("version_table", "alembic_version")
         return name, self.options.get("version_table_schema")
 
+    def _version_of(self, database: Database) -> tuple[str, str | None]:
+        """Return the version table of a database, and its schema."""
+        folder = self.folder
+        found = [self._version_table()]
+        if not self._reads_directly(folder):
+
+            def note(heads: tuple[str, ...], context: Any) -> list[Any]:
+                found.insert(0, (context.version_table, context.version_table_schema))
+                return []
+
+            self._look(note, database.keys[0])
+        return found[0]
+
     def run(self, session: Session, run: Run, **sql: Any) -> Run:
         """Run env.py, or what stands in for a stock copy of one.
 

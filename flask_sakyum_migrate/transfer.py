@@ -31,19 +31,6 @@ if TYPE_CHECKING:
 class Reach(Standing):
     """Which rows are meant. The parameters are those of `Project`."""
 
-    def _version_of(self, database: Database) -> tuple[str, str | None]:
-        """Return the version table of a database, and its schema."""
-        folder = self.folder
-        found = [self._version_table()]
-        if not self._reads_directly(folder):
-
-            def note(heads: tuple[str, ...], context: Any) -> list[Any]:
-                found.insert(0, (context.version_table, context.version_table_schema))
-                return []
-
-            self._look(note, database.keys[0])
-        return found[0]
-
     def _wanted_in(
         self,
         database: Database,

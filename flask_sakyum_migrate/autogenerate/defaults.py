@@ -207,17 +207,29 @@ def _alter(
         ):
             one.modify_server_default, one.existing_server_default = new, old
             return
+    one = alter_anew(changes, table, column, place, name)
+    one.modify_server_default, one.existing_server_default = new, old
+
+
+def alter_anew(
+    changes: Changes, table: sa.Table, column: sa.Column[Any], place: Place, name: str
+) -> ops.AlterColumnOp:
+    """Add an operation for a column that has none: what the database has, and no change yet.
+
+    :param place: the table in the database.
+    :param name: the column in the database.
+    """
     inspector = sa.inspect(changes.connection)
     there = next(one for one in inspector.get_columns(place[1], place[0]) if one["name"] == name)
-    changes.add_to_table(
-        ops.AlterColumnOp(
-            table.name,
-            column.name,
-            schema=table.schema,
-            existing_type=there["type"],
-            existing_nullable=there["nullable"],
-            existing_comment=there.get("comment"),
-            existing_server_default=old,
-            modify_server_default=new,
-        )
+    default = there["default"]
+    one = ops.AlterColumnOp(
+        table.name,
+        column.name,
+        schema=table.schema,
+        existing_type=there["type"],
+        existing_nullable=there["nullable"],
+        existing_comment=there.get("comment"),
+        existing_server_default=False if default is None else sa.DefaultClause(sa.text(default)),
     )
+    changes.add_to_table(one)
+    return one

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import conv
 
 from .bysql import colons, literal, tell_rows
 from .changes import Changes, full_name
-from .defaults import both, percent
+from .defaults import alter_anew, both, percent
 from .names import Place
 from .stored import Columns
 
@@ -186,23 +186,7 @@ def _altering(
         ):
             return one
     name = changes.renamed.stored_column(table.name, table.schema, column.name)
-    there = next(
-        one
-        for one in sa.inspect(changes.connection).get_columns(place[1], place[0])
-        if one["name"] == name
-    )
-    default = there["default"]
-    one = ops.AlterColumnOp(
-        table.name,
-        column.name,
-        schema=table.schema,
-        existing_type=there["type"],
-        existing_nullable=there["nullable"],
-        existing_comment=there.get("comment"),
-        existing_server_default=False if default is None else sa.DefaultClause(sa.text(default)),
-    )
-    changes.add_to_table(one)
-    return one
+    return alter_anew(changes, table, column, place, name)
 
 
 def _tell_rows(changes: Changes, place: Place, column: str, gone: Sequence[str]) -> None:
