@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,6 +96,12 @@ def bind_url(request: pytest.FixtureRequest, make_database: DatabaseMaker) -> st
 def url(make_database: DatabaseMaker) -> str:
     """The URL of an empty SQLite database."""
     return make_database("sqlite")
+
+
+def git(path: Path, *arguments: str) -> None:
+    """Run git in a folder, as Ann."""
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@school", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", "-C", str(path), *who, *arguments], check=True, capture_output=True)
 
 
 def table_names(engine: sa.Engine) -> set[str]:

@@ -12,14 +12,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import DatabaseMaker, Project, ProjectMaker, define_user
+from tests.conftest import DatabaseMaker, Project, ProjectMaker, define_user, git
 
 from .conftest import APP, add_revision, add_table, run_flask
-
-
-def git(path: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@school", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", "-C", str(path), *who, *arguments], check=True, capture_output=True)
 
 
 def fails(project: Project, *args: str) -> str:

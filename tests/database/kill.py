@@ -26,31 +26,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.conftest import SERVERS
+from tests.database.test_lock import APP, FIRST
 
 STEPS = 20
-APP = """
-import os
-from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
-from flask_sakyum_migrate import Migrate
-
-app = Flask(__name__)
-app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE_URL"]
-db = SQLAlchemy(app)
-migrate = Migrate(app, db)
-"""
-FIRST = '''"""counter"""
-from alembic import op
-import sqlalchemy as sa
-
-revision = "r000"
-down_revision = None
-
-
-def upgrade():
-    op.create_table("counter", sa.Column("n", sa.Integer))
-    op.execute("INSERT INTO counter VALUES (0)")
-'''
 # Rows before tables: on MySQL the change of a table commits what came before it.
 NEXT = '''"""step {n}"""
 from alembic import op

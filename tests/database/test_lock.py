@@ -132,6 +132,22 @@ class Race:
         running = [self.flask("upgrade") for _ in range(PROCESSES)]
         assert [self.finish(one) for one in running] == [(0, "")] * PROCESSES
 
+    def kill_in(self, sleep: str) -> None:
+        """Kill an upgrade (SIGKILL) while its revision runs what sleeps."""
+        slow = self.versions / "slow.py"
+        slow.write_text(
+            FIRST.replace("r000", "s000").replace(
+                'op.create_table("counter", sa.Column("n", sa.Integer))',
+                f"print('sleeping', flush=True); {sleep}",
+            )
+        )
+        first = self.flask("upgrade", "s000")
+        assert first.stdout is not None
+        assert first.stdout.readline() == "sleeping\n"
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        slow.unlink()
+
     def ask(self, statement: str) -> Any:
         engine = sa.create_engine(self.url)
         try:
@@ -280,19 +296,7 @@ def test_a_killed_holder_does_not_block_the_next(race: Race) -> None:
         "mysql": "op.get_bind().exec_driver_sql('SELECT SLEEP(3)')",
         "sqlite": "__import__('time').sleep(30)",
     }[sa.make_url(race.url).get_backend_name()]
-    slow = race.versions / "slow.py"
-    slow.write_text(
-        FIRST.replace("r000", "s000").replace(
-            'op.create_table("counter", sa.Column("n", sa.Integer))',
-            f"print('sleeping', flush=True); {sleep}",
-        )
-    )
-    first = race.flask("upgrade", "s000")
-    assert first.stdout is not None
-    assert first.stdout.readline() == "sleeping\n"
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    slow.unlink()
+    race.kill_in(sleep)
     assert race.finish(race.flask("upgrade", "--lock-wait", "20")) == (0, "")
     assert race.ask("SELECT n FROM counter") == STEPS
 

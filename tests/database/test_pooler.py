@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -164,19 +163,7 @@ def test_eight_processes_behind_a_small_pool(start: Start, tmp_path: Path, size:
 def test_a_killed_holder_behind_the_pooler(start: Start, tmp_path: Path) -> None:
     pooler = start(4)
     race = Race(tmp_path, pooler.url)
-    slow = race.versions / "slow.py"
-    slow.write_text(
-        FIRST.replace("r000", "s000").replace(
-            'op.create_table("counter", sa.Column("n", sa.Integer))',
-            "print('sleeping', flush=True); op.execute('SELECT pg_sleep(30)')",
-        )
-    )
-    first = race.flask("upgrade", "s000")
-    assert first.stdout is not None
-    assert first.stdout.readline() == "sleeping\n"
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    slow.unlink()
+    race.kill_in("op.execute('SELECT pg_sleep(30)')")
     assert race.finish(race.flask("upgrade", "--lock-wait", "20")) == (0, "")
     race.url = pooler.direct
     assert race.ask("SELECT n FROM counter") == STEPS

@@ -30,11 +30,6 @@ from tests.database.tables import (
 )
 
 
-@pytest.fixture
-def tables(make_project: ProjectMaker, url: str) -> Tables:
-    return Tables(make_project(url))
-
-
 @contextmanager
 def statements(tables: Tables) -> Iterator[list[str]]:
     """Collect what is executed on the engine of the application."""
@@ -337,23 +332,12 @@ def test_in_a_database_that_is_attached(tables: Tables, tmp_path: Path) -> None:
     ]
 
 
-def test_in_memory(make_project: ProjectMaker) -> None:
+@pytest.mark.parametrize("env", ["own", "foreign"])
+def test_in_memory(make_project: ProjectMaker, env: str) -> None:
     tables = Tables(make_project("sqlite://"))
     assert isinstance(tables.project.engine().pool, StaticPool)
-    with tables.project.engine().connect() as connection:
-        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-    tables.setup(*KEEPS)
-    tables.revision(STRICTER, LOOSER)
-    up_down_up(tables)
-    with tables.project.engine().connect() as connection:
-        driver: Any = connection.connection.dbapi_connection
-        assert driver.isolation_level == ""
-        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
-
-
-def test_in_memory_under_an_env_py_of_somebodys_own(make_project: ProjectMaker) -> None:
-    tables = Tables(make_project("sqlite://"))
-    (tables.project.path / "migrations" / "env.py").write_text(str(ENVIRONMENTS["foreign"]))
+    if ENVIRONMENTS[env] is not None:
+        (tables.project.path / "migrations" / "env.py").write_text(str(ENVIRONMENTS[env]))
     with tables.project.engine().connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=ON")
     tables.setup(*KEEPS)

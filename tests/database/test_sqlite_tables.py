@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import ProjectMaker
 from tests.database.tables import (
     COLUMNS,
     ENVIRONMENTS,
@@ -20,11 +19,6 @@ from tests.database.tables import (
     enforce,
     insert_fails,
 )
-
-
-@pytest.fixture
-def tables(make_project: ProjectMaker, url: str) -> Tables:
-    return Tables(make_project(url))
 
 
 @pytest.fixture(params=list(ENVIRONMENTS))

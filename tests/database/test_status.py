@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from flask_sakyum_migrate import HistoryError
-from tests.conftest import Project, ProjectMaker
+from tests.conftest import Project, ProjectMaker, git
 
 REVISION = '''"""{message}"""
 from alembic import op
@@ -161,11 +160,6 @@ def test_two_heads_are_told(line: Project) -> None:
 
 
 # ---- git -------------------------------------------------------------------------------------
-
-
-def git(path: Path, *arguments: str) -> None:
-    names = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", "-C", str(path), *names, *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture
