@@ -9,9 +9,16 @@ The house, from the doors down; each line is one file or folder, and imports go 
 ``state``         what Migrate bound to the current application
 ``signals``       what is sent around a run
 ``repository``    the migrations folder with its databases: every verb; returns data
+``examining``     its part for doctor
+``checking``      its part for checks, and throw-away copies
 ``rows``          its part for rows: dump, load, clean
 ``transfer``      the same below the verbs: which tables, at which revision
+``standing``      its part for status
+``foretelling``   its part for plans and SQL
+``writing``       its part for new files: init, revision, merge, check
+``running``       its part for changing databases: upgrade, downgrade, stamp, prepare
 ``operation``     its part for operating: what was run, seeding, protection
+``reading``       its part for the revisions and where the databases are
 ``project``       the same below the verbs: settings, databases, running env.py
 ``autogenerate``  new revision files
 ``upgrading``     which steps reach a database, one run at a time

@@ -174,7 +174,7 @@ class Source:
             )
         if not isinstance(given, Mapping):
             given = {None: given}
-        return {_name(key): _as_tuple(value) for key, value in given.items()}
+        return {_name(key): metadata_tuple(value) for key, value in given.items()}
 
 
 def databases(binds: Sequence[Bind]) -> list[Database]:
@@ -281,7 +281,8 @@ def _name(key: str | None) -> str:
     return DEFAULT if key is None else str(key)
 
 
-def _as_tuple(metadata: Metadata) -> tuple[sa.MetaData, ...]:
+def metadata_tuple(metadata: Metadata) -> tuple[sa.MetaData, ...]:
+    """Return one collection of tables or several, however they were given, as several."""
     return (metadata,) if isinstance(metadata, sa.MetaData) else tuple(metadata)
 
 

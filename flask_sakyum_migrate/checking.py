@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from . import results
 from .binds import DEFAULT
 from .errors import ConfigError, HistoryError
 from .hooks import Hooks
-from .policy import Policy
-from .results import CheckResult, Finding, Verdict, Verdicts
+from .project import read_text
 from .rows import Rows
 from .wishes import Wishes
 
@@ -28,7 +29,6 @@ WHAT_CHANGES = 'Write them into a revision:  flask db migrate -m "what changes"'
 _BY_HAND = "Somebody changed the database by hand: undo it there, or write it into a revision."
 
 
-@dataclass(frozen=True)
 class Checking(Rows):
     """The part of `Repository` that compares. The parameters are those of `Project`."""
 
@@ -37,7 +37,8 @@ class Checking(Rows):
         """Lend a repository of the same folder on empty databases, which are dropped after it.
 
         :param target: the revision they are brought to; None leaves them empty.
-        :raises ConfigError: env.py was written for this project and opens its own connections.
+        :raises ConfigError: env.py was written for this project and opens its own connections, or
+            revisions would reach other databases of a MySQL server.
         :raises DatabaseError: the user may not make databases on the server.
         """
         from .scratch import scratch_engines
@@ -49,18 +50,30 @@ class Checking(Rows):
                 "cannot be run on a throw-away database.",
                 "The env.py of a new folder can:  flask db -d NAME init",
             )
-        with scratch_engines(self.databases(None, folder)) as engines:
+        databases = self.databases(None, folder)
+        self._refuse_to_reach_others(databases)
+        with scratch_engines(databases) as engines:
             yield replace(
                 self,
                 source=replace(self.source, engines=engines),
-                policy=Policy(
-                    lock_wait=None,
-                    backup=0,
-                    runs_table=None,
-                    ignore_tables=self.policy.ignore_tables,
-                ),
+                policy=self.policy.for_throw_away(),
                 hooks=Hooks(),
             )._brought_to(target)
+
+    def _refuse_to_reach_others(self, databases: Sequence[Database]) -> None:
+        from .scratch import reaches_others, sees_others
+
+        engines = [one.engine for one in databases if sees_others(one.engine)]
+        for node in self.graph().nodes.values() if engines else ():
+            path = Path(node.path)
+            text = read_text(path)
+            for engine in engines:
+                why = reaches_others(engine, text)
+                if why is not None:
+                    raise ConfigError(
+                        f"{path} {why}, so it is not run on a throw-away database: it might reach "
+                        "a real one."
+                    )
 
     def _brought_to(self: Self, target: str | None) -> Self:
         if target is not None and self.graph().nodes:
@@ -68,8 +81,12 @@ class Checking(Rows):
         return self
 
     def verdicts(
-        self, names: Sequence[str] = ("heads", "models", "drift"), bind: str | None = None
-    ) -> Verdicts:
+        self,
+        names: Sequence[str] = ("heads", "models", "drift"),
+        bind: str | None = None,
+        *,
+        fast: bool = True,
+    ) -> results.Verdicts:
         """Answer questions about the files, the models, the revisions and the databases.
 
         :param names: ``heads``: are the files one history? Needs no database. ``models``: do the
@@ -77,37 +94,40 @@ class Checking(Rows):
             somebody changed the database by hand? Needs both. ``database``: do the models and the
             database differ?
         :param bind: only this bind.
+        :param fast: as `check` has it.
         :raises MigrateError: a question cannot be answered.
         """
-        ask: dict[str, Callable[[str | None], Verdict]] = {
-            "heads": lambda bind: self._heads_verdict(),
+        ask: dict[str, Callable[[str | None, bool], results.Verdict]] = {
+            "heads": lambda bind, fast: self._heads_verdict(),
             "models": self._models_verdict,
             "drift": self._drift_verdict,
             "database": self._database_verdict,
         }
-        found: list[Verdict] = []
+        found: list[results.Verdict] = []
         for name in names:
-            found.append(ask[name](bind))
+            found.append(ask[name](bind, fast))
             if name == "heads" and found[-1].broken:
                 break  # there is no history that anything could be compared with
-        return Verdicts(tuple(found))
+        return results.Verdicts(tuple(found))
 
     # ---- one question each ---------------------------------------------------------------------
 
-    def _heads_verdict(self) -> Verdict:
+    def _heads_verdict(self) -> results.Verdict:
         try:
             heads = self.graph().heads
         except HistoryError as error:
             paths = error.data.get("paths") or [error.data.get("path")]
-            findings = [Finding(error.message, error.hint, path=_path(one)) for one in paths]
-            return Verdict("heads", tuple(findings), broken=True)
+            findings = [
+                results.Finding(error.message, error.hint, path=_path(one)) for one in paths
+            ]
+            return results.Verdict("heads", tuple(findings), broken=True)
         if len(heads) < 2:
-            return Verdict("heads")
+            return results.Verdict("heads")
         hint = 'Join them:  flask db merge -m "merge"'
-        return Verdict(
+        return results.Verdict(
             "heads",
             tuple(
-                Finding(
+                results.Finding(
                     f"{node.id} ({node.message}) is one of {len(heads)} heads",
                     hint,
                     path=Path(node.path),
@@ -116,16 +136,15 @@ class Checking(Rows):
             ),
         )
 
-    def _database_verdict(self, bind: str | None) -> Verdict:
-        return self._compared("database", bind, lambda key: self.check(key), WHAT_CHANGES)
+    def _database_verdict(self, bind: str | None, fast: bool) -> results.Verdict:
+        return self._compared("database", bind, partial(self.check, fast=fast), WHAT_CHANGES)
 
-    def _models_verdict(self, bind: str | None) -> Verdict:
+    def _models_verdict(self, bind: str | None, fast: bool) -> results.Verdict:
         with self.scratch() as scratch:
-            return self._compared(
-                "models", bind, lambda key: scratch.check(key, anywhere=True), WHAT_CHANGES
-            )
+            check = partial(scratch.check, anywhere=True, fast=fast)
+            return self._compared("models", bind, check, WHAT_CHANGES)
 
-    def _drift_verdict(self, bind: str | None) -> Verdict:
+    def _drift_verdict(self, bind: str | None, fast: bool) -> results.Verdict:
         graph = self.graph()
         notes, verdicts = [], []
         for database in self.databases(bind):
@@ -142,19 +161,17 @@ class Checking(Rows):
                 source=replace(self.source, metadatas=made, only=(key,), fixed=True),
                 policy=replace(self.policy, say=None),
             )
-            verdicts.append(expected._drift_of(key))
-        return Verdict(
+            verdicts.append(expected._drift_of(key, fast))
+        return results.Verdict(
             "drift",
             tuple(finding for one in verdicts for finding in one.findings),
             tuple(line for one in verdicts for line in one.operations),
             " ".join(notes),
         )
 
-    def _drift_of(self, key: str) -> Verdict:
-        wishes = Wishes(allow_drop=True)
-        return self._compared(
-            "drift", key, lambda one: self.check(one, anywhere=True, wishes=wishes), _BY_HAND
-        )
+    def _drift_of(self, key: str, fast: bool) -> results.Verdict:
+        check = partial(self.check, anywhere=True, wishes=Wishes(allow_drop=True), fast=fast)
+        return self._compared("drift", key, check, _BY_HAND)
 
     # ---- below them ----------------------------------------------------------------------------
 
@@ -162,11 +179,11 @@ class Checking(Rows):
         self,
         name: str,
         bind: str | None,
-        check: Callable[[str], CheckResult],
+        check: Callable[[str], results.CheckResult],
         hint: str,
-    ) -> Verdict:
+    ) -> results.Verdict:
         """Compare one bind after the other, so that it is known what is whose."""
-        findings: list[Finding] = []
+        findings: list[results.Finding] = []
         operations: list[str] = []
         for database in self.databases(bind):
             for key in database.keys if bind is None else (bind,):
@@ -177,9 +194,9 @@ class Checking(Rows):
                 # What was made by hand is not where the model is.
                 where = _nowhere if name == "drift" else self._defined_in
                 findings += [
-                    Finding(one.text, hint, key, *where(one.table)) for one in found.changes
-                ] or [Finding("something differs", hint, key)]
-        return Verdict(name, tuple(findings), tuple(operations))
+                    results.Finding(one.text, hint, key, *where(one.table)) for one in found.changes
+                ] or [results.Finding("something differs", hint, key)]
+        return results.Verdict(name, tuple(findings), tuple(operations))
 
     def _made_by_revisions(self, database: Database, rows: Sequence[str]) -> sa.MetaData:
         """Return the tables that the revisions up to some rows of a version table make."""

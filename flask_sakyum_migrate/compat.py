@@ -25,7 +25,7 @@ from .runtime.config import Config
 
 if TYPE_CHECKING:
     from .repository import Repository
-    from .results import NewRevision
+    from .results.comparing import NewRevision
 
 __all__ = [
     "Config",

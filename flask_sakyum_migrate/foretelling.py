@@ -1,30 +1,35 @@
-"""What a run would do, without running it: its plan, and the SQL of one revision."""
+"""What a run would do, without running it: its plan, its SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .binds import sqlite_file
-from .results import DatabasePlan, Plan, PlannedStep, Sql
-from .verbs import Verbs, no_steps, targets_of
+from . import results
+from .binds import DEFAULT, sqlite_file
+from .errors import DatabaseError, HistoryError
+from .reading import no_steps
+from .running import targets_of
+from .writing import Writing
 
 if TYPE_CHECKING:
     from .project import Session
     from .revisions import Graph, Revision
+    from .runtime.steps import StepFunction
     from .upgrading.planning.plans import Looked
 
 
-@dataclass(frozen=True)
-class Foretelling(Verbs):
+class Foretelling(Writing):
     """The part of `Repository` that foretells. The parameters are those of `Project`."""
 
     def plan(
         self, verb: str = "upgrade", target: str | None = None, *, bind: str | None = None
-    ) -> Plan:
+    ) -> results.Plan:
         """Return what an upgrade or a downgrade would do: each step, each operation, its risk.
 
         Nothing is executed but reads: the rows that are at risk are counted.
@@ -46,13 +51,13 @@ class Foretelling(Verbs):
             make = upgrade_steps if verb == "upgrade" else downgrade_steps
             repository._look(looking(make(session.script, session.graph, target), looked), bind)
             found = repository._foretold(session, verb, looked)
-        return Plan(
+        return results.Plan(
             verb, target, tuple(replace(one, url=urls.get(one.bind, one.url)) for one in found)
         )
 
     def operations(
         self, revision: str = "head", *, down: bool = False, bind: str | None = None
-    ) -> Plan:
+    ) -> results.Plan:
         """Return what one revision does, without a look at any database.
 
         :param revision: any symbol for one.
@@ -68,9 +73,11 @@ class Foretelling(Verbs):
             Looked(one.engine, one.keys, (), [script], dict(self.options))
             for one in self.databases(bind)
         ]
-        return Plan(verb, node.id, self._foretold(session, verb, looked, count=False))
+        return results.Plan(verb, node.id, self._foretold(session, verb, looked, count=False))
 
-    def pending_on(self, target: str = "head", bind: str | None = None) -> list[DatabasePlan]:
+    def pending_on(
+        self, target: str = "head", bind: str | None = None
+    ) -> list[results.DatabasePlan]:
         """Return the revisions an upgrade would run on each database, without their operations.
 
         Alembic is not needed for it, so it takes no longer than `current`.
@@ -80,21 +87,51 @@ class Foretelling(Verbs):
         targets_of(graph, target)
         wanted = "heads" if graph.is_relative(target) else target
         return [
-            DatabasePlan(
+            results.DatabasePlan(
                 one.bind,
                 one.url,
                 one.heads,
                 tuple(
-                    PlannedStep(node.id, node.message, "upgrade", node.path)
+                    results.PlannedStep(node.id, node.message, "upgrade", node.path)
                     for node in graph.pending(one.heads, wanted)
                 ),
             )
             for one in self.positions(bind, folder)
         ]
 
+    def sql(
+        self,
+        verb: str = "upgrade",
+        target: str | Sequence[str] = "head",
+        *,
+        bind: str | None = None,
+        tag: str | None = None,
+    ) -> list[results.Sql]:
+        """Return the SQL of an upgrade, a downgrade or a stamp, without running it.
+
+        :param verb: ``upgrade``, ``downgrade`` or ``stamp``.
+        :param target: a revision, or ``from:to``. Without ``from`` it starts where the database
+            is, when it can be reached, else at base (for a downgrade: at head).
+        """
+        from .upgrading import steps
+
+        session = self.open()
+        graph = session.graph
+        start, wanted = _split(target)
+        for one in wanted:
+            targets_of(graph, one)
+        starts, read = self._starts(graph, verb, start, bind)
+        fn: StepFunction
+        if verb == "stamp":
+            fn = steps.stamp_steps(session.script, graph, wanted)
+        else:
+            make = steps.upgrade_steps if verb == "upgrade" else steps.downgrade_steps
+            fn = make(session.script, graph, wanted[0])
+        return self._write_sql(session, fn, wanted[0], starts, read, bind=bind, tag=tag)
+
     def revision_sql(
         self, revision: str = "head", *, down: bool = False, bind: str | None = None
-    ) -> list[Sql]:
+    ) -> list[results.Sql]:
         """Return the SQL of one revision, for each database, without running it.
 
         :param revision: any symbol for one.
@@ -113,7 +150,7 @@ class Foretelling(Verbs):
 
     def _foretold(
         self, session: Session, verb: str, looked: Sequence[Looked], *, count: bool = True
-    ) -> tuple[DatabasePlan, ...]:
+    ) -> tuple[results.DatabasePlan, ...]:
         from .autogenerate import may_lose
         from .runtime.environment import Run, environment
         from .upgrading.planning.plans import plan_of
@@ -121,6 +158,70 @@ class Foretelling(Verbs):
         # A revision may ask for `-x` arguments, which Alembic has in its environment.
         with self.context(), environment(session.config, session.script, Run(no_steps)):
             return tuple(plan_of(one, verb, may_lose, count=count) for one in looked)
+
+    def _write_sql(
+        self,
+        session: Session,
+        fn: StepFunction,
+        target: str,
+        starts: Mapping[str, tuple[str, ...]],
+        read: AbstractSet[str] = frozenset(),
+        *,
+        bind: str | None = None,
+        tag: str | None = None,
+    ) -> list[results.Sql]:
+        """Have steps written as SQL.
+
+        :param starts: the revisions each database is at, by its name.
+        :param read: the names of those where that was read from the database.
+        """
+        from .runtime.environment import Run
+
+        buffers: dict[str, io.StringIO] = {}
+        anywhere = next(iter(starts.values()), ())
+        options = {
+            "as_sql": True,
+            "starting_rev": anywhere or None,
+            "destination_rev": target,
+            "tag": tag,
+        }
+        # An env.py of somebody's own asks Alembic where the output goes.
+        session.config.output_buffer = io.StringIO()
+        self.run(
+            session,
+            Run(fn, bind, options=options),
+            start_at=starts,
+            output=lambda database: buffers.setdefault(database.name, io.StringIO()),
+        )
+        if not buffers:
+            text = session.config.output_buffer.getvalue()
+            return [results.Sql(bind or DEFAULT, anywhere, DEFAULT in read, text)]
+        return [
+            results.Sql(name, starts.get(name, ()), name in read, buffer.getvalue())
+            for name, buffer in buffers.items()
+        ]
+
+    def _starts(
+        self, graph: Graph, verb: str, start: str | None, bind: str | None
+    ) -> tuple[Mapping[str, tuple[str, ...]], set[str]]:
+        """Find where the SQL of each database starts; second: those read from the database."""
+        folder = self.folder
+        if start is not None:
+            rows = tuple(node.id for node in graph.find(start))
+            if folder.env.is_known:
+                return {one.name: rows for one in self.databases(bind, folder)}, set()
+            return {DEFAULT: rows}, set()
+        fallback = () if verb != "downgrade" else tuple(n.id for n in graph.effective_heads)
+        if not self._reads_directly(folder):
+            return {DEFAULT: fallback}, set()
+        starts, read = {}, set()
+        for database in self.databases(bind, folder):
+            try:
+                starts[database.name] = self._position(database).heads
+                read.add(database.name)
+            except DatabaseError:  # told by the result: Sql.from_database is False
+                starts[database.name] = fallback
+        return starts, read
 
     @contextmanager
     def _without_new_files(self) -> Iterator[Foretelling]:
@@ -149,3 +250,13 @@ def _parents(graph: Graph, node: Revision) -> tuple[str, ...]:
     """Return the rows of the version table before a revision is run."""
     below = {one: graph.ancestors([graph.nodes[one]]) - {one} for one in node.parents}
     return tuple(one for one in below if not any(one in ids for ids in below.values()))
+
+
+def _split(target: str | Sequence[str]) -> tuple[str | None, list[str]]:
+    """Split ``from:to``; of several targets, all have the same ``from``."""
+    targets = [target] if isinstance(target, str) else list(target)
+    pairs = [one.rpartition(":") for one in targets]
+    starts = {start for start, colon, _ in pairs if colon}
+    if len(starts) > 1:
+        raise HistoryError("SQL can start from one revision at a time.")
+    return (starts.pop() if starts else None), [end for _, _, end in pairs]

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from heapq import merge
 from typing import TYPE_CHECKING, Any
 
+from . import results
 from .errors import ConfigError, HalfAppliedError, HistoryError
-from .project import Project
-from .results import HalfApplied, Question, RunRecord
+from .reading import Reading
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from .results import Seeded
     from .runtime.steps import StepFunction
     from .upgrading.seeding import Seeding
 
 
-@dataclass(frozen=True)
-class Operation(Project):
+class Operation(Reading):
     """The part of `Repository` that is for operating. The parameters are those of `Project`."""
 
-    def runs(self, limit: int | None = 20, bind: str | None = None) -> list[RunRecord]:
+    def runs(self, limit: int | None = 20, bind: str | None = None) -> list[results.RunRecord]:
         """Return what was done to the databases, newest first.
 
         :param limit: how many at most; None for all.
@@ -35,7 +33,7 @@ class Operation(Project):
         if self.policy.runs_table is None:
             return []
         folder = self.folder
-        found: list[list[RunRecord]] = []
+        found: list[list[results.RunRecord]] = []
         if self._reads_directly(folder):
             table = runs_table(self.policy, *self._version_table())
             for database in self.databases(bind, folder):
@@ -52,7 +50,7 @@ class Operation(Project):
         # In one database the order is that of the rows, whatever the clocks of its clients say.
         return list(merge(*found, key=_time, reverse=True))[:limit]
 
-    def seed(self, on_seed: Callable[[Seeded], None] | None = None) -> list[Seeded]:
+    def seed(self, on_seed: Callable[[results.Seeded], None] | None = None) -> list[results.Seeded]:
         """Call the seed functions of the application, each with a commit of ``db.session``.
 
         :param on_seed: called after each.
@@ -79,7 +77,7 @@ class Operation(Project):
         undone: int | None = None,
         applied: bool = False,
         rolled_back: bool = False,
-    ) -> HalfApplied:
+    ) -> results.HalfApplied:
         """Say what became of a revision that was cut short, or only look at it.
 
         :param revision: its id, or the beginning of it; None for the only one there is.
@@ -105,7 +103,7 @@ class Operation(Project):
         except HalfAppliedError as error:
             if decision is not None:
                 raise
-            seen: HalfApplied = error.half
+            seen: results.HalfApplied = error.half
             return seen
         return half
 
@@ -118,7 +116,7 @@ class Operation(Project):
         except HistoryError:
             return []
 
-    def _seeding(self, on_seed: Callable[[Seeded], None] | None) -> Seeding:
+    def _seeding(self, on_seed: Callable[[results.Seeded], None] | None) -> Seeding:
         """Set up the seed functions; the first database knows whether it still needs them."""
         from .upgrading.seeding import Seeding
 
@@ -161,9 +159,9 @@ class Operation(Project):
         for visit, (engine, ids) in zip(run.visits, plans, strict=True):
             if ids and is_protected(self.policy.protected, engine):
                 name = name_of(engine)
-                question = Question("downgrade", visit.bind, visit.url, name, ids)
+                question = results.Question("downgrade", visit.bind, visit.url, name, ids)
                 ask(question, self.confirm, target, bind)
 
 
-def _time(record: RunRecord) -> datetime:
+def _time(record: results.RunRecord) -> datetime:
     return record.started or datetime.min.replace(tzinfo=timezone.utc)

@@ -34,6 +34,8 @@ class Policy:
     :param app_version: the version of the application, for that table.
     :param protected: whether to ask before something is lost: always, or for these URL patterns.
     :param ignore_tables: names and patterns of tables that are not compared with the models.
+    :param prove: how a new revision is tried: True with the whole history on throw-away databases,
+        None on a copy of the schema, False not at all.
     :param say: called with a sentence that a person should read meanwhile.
     """
 
@@ -46,7 +48,12 @@ class Policy:
     app_version: str = ""
     protected: bool | Sequence[str] = False
     ignore_tables: Sequence[str] = ()
+    prove: bool | None = None
     say: Callable[[str], None] | None = None
+
+    def for_throw_away(self) -> Policy:
+        """Return how a run treats a database that nobody else uses, and that is gone after it."""
+        return Policy(lock_wait=None, backup=0, runs_table=None, ignore_tables=self.ignore_tables)
 
     def tell(self, text: str) -> None:
         """Say something to the person, when there is one."""
@@ -100,6 +107,13 @@ def _switch(value: Any) -> bool | None:
     return words.get(str(value).lower())
 
 
+def _yes_or_no(value: Any) -> bool:
+    switch = _switch(value)
+    if switch is None:
+        raise ValueError(value)
+    return switch
+
+
 def _megabytes(value: Any) -> float:
     switch = _switch(value)
     if switch is not None:
@@ -142,4 +156,5 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "app_version": (str, "a text"),
     "protected": (_patterns, "True, False or a list of URL patterns"),
     "ignore_tables": (_names, "a list of names and patterns of tables"),
+    "prove": (_yes_or_no, "True or False"),
 }

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import binds as binding
+from . import results
 from .binds import DEFAULT, Bind, Database, Source
 from .errors import ConfigError, HistoryError, MigrateError, StepError
 from .hooks import Hooks
 from .models import import_models
 from .policy import Policy
-from .results import Question
 from .revisions import Graph, read_folder
 from .runtime import folder as folders
 from .runtime.folder import Folder
@@ -66,7 +66,7 @@ class Project:
     context: Callable[..., AbstractContextManager[Any]] = nullcontext
     policy: Policy = field(default_factory=Policy)
     hooks: Hooks = field(default_factory=Hooks)
-    confirm: Callable[[Question], bool] | None = None
+    confirm: Callable[[results.Question], bool] | None = None
 
     @property
     def path(self) -> Path:

@@ -10,50 +10,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import results
 from .errors import HistoryError, RefusedError
-from .examining import Examining
-from .results import Baseline, Update
+from .proving import Proving
 
 if TYPE_CHECKING:
-    from .results import CheckResult, NewRevision, Step, UpgradeResult, Visit
     from .wishes import Wishes
 
 
 @dataclass(frozen=True)
-class Repository(Examining):
+class Repository(Proving):
     """The migrations folder of one application, and the databases it is for.
 
     Verbs act and return what they did; reads are nouns. The parameters are those of `Project`.
     """
-
-    def prove(self, made: NewRevision) -> CheckResult:
-        """Run a new revision up, down and up again, to see what differs from the models then.
-
-        It is for throw-away databases: ``with repository.scratch(None) as copy: copy.prove(made)``.
-
-        :param made: the newest revision; its file was written.
-        :returns: what the next comparison would find; nothing, where the revision is right.
-        :raises StepError: the revision does not run.
-        """
-        self.upgrade("heads")
-        found = self.check()
-        if len(made.down) < 2:
-            self.downgrade(made.down[0] if made.down else "base")
-            self.upgrade("heads")
-        return found
 
     def update(
         self,
         message: str | None = None,
         *,
         wishes: Wishes | None = None,
-        on_start: Callable[[Visit], None] | None = None,
-        on_begin: Callable[[Step], None] | None = None,
-        on_step: Callable[[Step], None] | None = None,
-        on_upgrade: Callable[[UpgradeResult], None] | None = None,
-        on_written: Callable[[NewRevision], None] | None = None,
+        on_start: Callable[[results.Visit], None] | None = None,
+        on_begin: Callable[[results.Step], None] | None = None,
+        on_step: Callable[[results.Step], None] | None = None,
+        on_upgrade: Callable[[results.UpgradeResult], None] | None = None,
+        on_written: Callable[[results.NewRevision], None] | None = None,
         **arguments: Any,
-    ) -> Update:
+    ) -> results.Update:
         """Apply what is pending; then, where the models differ, write a revision and apply it.
 
         :param message: of the revision, if one is written.
@@ -65,7 +48,7 @@ class Repository(Examining):
         """
         self._refuse_protected("update")
 
-        def upgrade() -> UpgradeResult:
+        def upgrade() -> results.UpgradeResult:
             done = self.upgrade("heads", on_start=on_start, on_begin=on_begin, on_step=on_step)
             if on_upgrade is not None:
                 on_upgrade(done)
@@ -74,12 +57,13 @@ class Repository(Examining):
         pending = upgrade() if self.graph().nodes else None
         made = self.revision(message, autogenerate=True, wishes=wishes, **arguments)
         if made is None:
-            return Update(pending, None, None)
+            return results.Update(pending, None, None)
         if on_written is not None:
             on_written(made)
-        return Update(pending, made, upgrade())
+        applied = upgrade()
+        return results.Update(pending, made, applied, self._left_by(made))
 
-    def amend(self, message: str | None = None, **arguments: Any) -> NewRevision | None:
+    def amend(self, message: str | None = None, **arguments: Any) -> results.NewRevision | None:
         """Write the newest revision anew: same id, same place, what the models are now.
 
         :param message: None keeps the one it has.
@@ -118,7 +102,7 @@ class Repository(Examining):
             aside.unlink()
         return made
 
-    def baseline(self, message: str | None = None, *, accept: bool = False) -> Baseline:
+    def baseline(self, message: str | None = None, *, accept: bool = False) -> results.Baseline:
         """Adopt databases that have the tables of the models and no version.
 
         Where there is no revision yet, the first one is written: from nothing to the models. Then
@@ -142,7 +126,7 @@ class Repository(Examining):
         stamped = found.ok or accept
         if stamped:
             self.stamp("heads")
-        return Baseline(made, found, stamped)
+        return results.Baseline(made, found, stamped)
 
     def _refuse_protected(self, verb: str) -> None:
         from .upgrading.protecting import is_protected

@@ -5,20 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import results
 from .errors import DataError
-from .results import Cleaned, Loaded
 from .transfer import Load, Reach
 
 if TYPE_CHECKING:
     from .data.files import Place
     from .data.manifest import Manifest
-    from .results import UpgradeResult
 
 
-@dataclass(frozen=True)
 class Rows(Reach):
     """The part of `Repository` that is about rows. The parameters are those of `Project`."""
 
@@ -77,8 +74,8 @@ class Rows(Reach):
         lossy: bool = False,
         dry_run: bool = False,
         on_rows: Callable[[str, int], None] | None = None,
-        on_upgrade: Callable[[UpgradeResult], None] | None = None,
-    ) -> Loaded:
+        on_upgrade: Callable[[results.UpgradeResult], None] | None = None,
+    ) -> results.Loaded:
         """Load a dump, all of it or nothing; one of an older revision is upgraded after it.
 
         :param file: a path, or a binary file.
@@ -109,7 +106,7 @@ class Rows(Reach):
                     work.add(dumped, tables, exclude)
             rows = work.run(on_rows)
         revisions = {one.bind: one.heads or () for one in lines.manifest.databases}
-        return Loaded(rows, revisions, tuple(work.upgrades), time.perf_counter() - started)
+        return results.Loaded(rows, revisions, tuple(work.upgrades), time.perf_counter() - started)
 
     def clean(
         self,
@@ -117,7 +114,7 @@ class Rows(Reach):
         bind: str | None = None,
         tables: Sequence[str] = (),
         drop: bool = False,
-    ) -> list[Cleaned]:
+    ) -> list[results.Cleaned]:
         """Delete all rows of the tables of the application; keep the tables and the version.
 
         :param bind: only this bind.

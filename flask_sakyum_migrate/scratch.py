@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,34 @@ from .errors import DatabaseError
 
 PREFIX = "scratch_"
 """How the names of throw-away databases begin, so that a person knows what one is."""
+
+
+_IN_A_SCHEMA = re.compile(r"\bschema\s*=\s*(?!None\b)")
+
+
+def sees_others(engine: sa.Engine) -> bool:
+    """Tell whether a statement can be about another database than the one it is sent to."""
+    return engine.dialect.name in ("sqlite", "mysql", "mariadb")
+
+
+def reaches_others(engine: sa.Engine, text: str) -> str | None:
+    """Return why revisions cannot be run on a throw-away database; None where they can.
+
+    To SQLite and MySQL a schema is another database: on a throw-away one it is missing, or it is
+    the real one.
+
+    :param engine: of the real database.
+    :param text: of the revisions.
+    """
+    if not sees_others(engine):
+        return None
+    if _IN_A_SCHEMA.search(text):
+        return "is about a table in another database (schema=)"
+    name = engine.url.database
+    if engine.dialect.name == "sqlite" or not name:
+        return None
+    is_named = re.search(rf"(?<!\w){re.escape(name)}`?\s*\.\s*[`\w]", text)
+    return f"names the database {name}" if is_named else None
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import results
 from .binds import Database, sqlite_file
 from .errors import DataError, RefusedError
 from .project import read_text
-from .results import Cleaned, Question
 from .runtime.others import is_named
 from .runtime.own_tables import own_tables
 from .standing import Standing
@@ -23,11 +22,9 @@ if TYPE_CHECKING:
     from .data.manifest import DumpedDatabase
     from .data.sessions import Place
     from .data.tables import Table, Wanted
-    from .results import Position, UpgradeResult
     from .revisions import Graph
 
 
-@dataclass(frozen=True)
 class Reach(Standing):
     """Which rows are meant. The parameters are those of `Project`."""
 
@@ -97,7 +94,7 @@ class Reach(Standing):
             return
         name = name_of(database.engine)
         listed = tuple(rows.items())
-        question = Question(verb, database.name, database.url, name, (), listed, protected)
+        question = results.Question(verb, database.name, database.url, name, (), listed, protected)
         if self.confirm is not None and self.confirm(question):
             return
         count = sum(rows.values())
@@ -134,14 +131,14 @@ class Cleaning:
             named = wanted.only or self.names
             self.left = tuple(sorted((self.names & named) - self.rows.keys()))
 
-    def carry_out(self, drop: bool) -> Cleaned:
+    def carry_out(self, drop: bool) -> results.Cleaned:
         """Do it, in one transaction where the database has those."""
         from .data import cleaning
         from .data.dropping import Dropping
         from .data.sessions import changing
         from .data.tables import read_tables
 
-        done = Cleaned(self.database.name, self.database.url, self.rows, drop, self.left)
+        done = results.Cleaned(self.database.name, self.database.url, self.rows, drop, self.left)
         if not self.names and not drop:
             return done
         with changing(self._place) as (connection, _):
@@ -196,7 +193,7 @@ class Load:
         lines: Lines,
         mode: Mode,
         dry_run: bool,
-        on_upgrade: Callable[[UpgradeResult], None] | None,
+        on_upgrade: Callable[[results.UpgradeResult], None] | None,
     ) -> None:
         self._repository, self._lines, self._mode = repository, lines, mode
         self._dry_run, self._on_upgrade = dry_run, on_upgrade
@@ -204,7 +201,7 @@ class Load:
         self._text = repository._history_text()
         self._plans: list[tuple[Place, DumpedDatabase, Callable[[], None] | None]] = []
         self._ends: list[tuple[str, tuple[str, ...]]] = []
-        self.upgrades: list[UpgradeResult] = []
+        self.upgrades: list[results.UpgradeResult] = []
 
     # ---- where to load -----------------------------------------------------------------------
 
@@ -231,7 +228,7 @@ class Load:
         self._plans.append((place, dumped, before))
 
     def _before(
-        self, dumped: DumpedDatabase, position: Position, has_tables: bool, has_rows: bool
+        self, dumped: DumpedDatabase, position: results.Position, has_tables: bool, has_rows: bool
     ) -> Callable[[], None] | None:
         """Return what brings a database to the revision of the dump."""
         from .data.files import as_typed

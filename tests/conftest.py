@@ -17,6 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from flask_sakyum_migrate import Migrate
 from flask_sakyum_migrate.repository import Repository
+from tests import fast_and_slow
 
 SERVERS = {
     "postgresql": os.environ.get(
@@ -37,6 +38,12 @@ def _answers(url: str) -> str | None:
         return str(error).splitlines()[0]
     finally:
         engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare models and databases in the fast and in the slow way, wherever a test does it."""
+    monkeypatch.setattr(Repository, "check", fast_and_slow.check)
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +160,7 @@ ProjectMaker = Callable[..., Project]
 
 @pytest.fixture
 def make_project(tmp_path: Path) -> Iterator[ProjectMaker]:
-    """Make an application with Flask-SQLAlchemy; engines are disposed after the test.
+    """Make an application with Flask-SQLAlchemy; engines and models are gone after the test.
 
     ``models(db)`` defines its models, ``binds`` are its other databases, the rest is for Migrate.
     """
@@ -189,6 +196,10 @@ def make_project(tmp_path: Path) -> Iterator[ProjectMaker]:
         with project.app.app_context():
             for engine in project.db.engines.values():
                 engine.dispose()
+        # SQLAlchemy remembers dialects, which remember types, which remember models: the next test
+        # would meet them.
+        for metadata in project.db.metadatas.values():
+            metadata.clear()
 
 
 def define_user(db: Any) -> None:

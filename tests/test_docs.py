@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import pkgutil
@@ -116,11 +117,26 @@ def test_a_public_name_is_documented(name: str) -> None:
     assert re.search(rf"^\.\. auto(class|exception):: {name}(\(\))?$", text_of("api.md"), re.M)
 
 
+FAMILIES = [
+    importlib.import_module(f"{results.__name__}.{one.name}")
+    for one in pkgutil.iter_modules(results.__path__)
+]
+
+
 @pytest.mark.parametrize(
-    "module", [results, errors, environment, binds], ids=lambda module: module.__name__
+    "module", [*FAMILIES, errors, environment, binds], ids=lambda module: module.__name__
 )
 def test_what_a_module_defines_is_documented(module: ModuleType) -> None:
-    internal = {"binds": {"Source", "databases", "read_heads", "sqlite_file", "unreachable"}}
+    internal = {
+        "binds": {
+            "Source",
+            "databases",
+            "metadata_tuple",
+            "read_heads",
+            "sqlite_file",
+            "unreachable",
+        }
+    }
     page = text_of("api.md")
     found = 0
     for name, value in vars(module).items():
@@ -133,6 +149,17 @@ def test_what_a_module_defines_is_documented(module: ModuleType) -> None:
             assert inspect.getdoc(value), name
             assert re.search(rf"^\.\. auto\w+:: {name}(\(\))?$", page, re.M), name
     assert found
+
+
+def test_results_gives_every_record() -> None:
+    records = [
+        (name, value)
+        for module in FAMILIES
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+    assert [name for name, value in records if getattr(results, name) is not value] == []
+    assert sorted(name for name, _ in records) == dir(results)
 
 
 @pytest.mark.parametrize("name", compat.__all__)
@@ -163,8 +190,12 @@ def test_every_part_of_the_house_is_on_the_map() -> None:
             continue
         name = f"{path.name}/" if path.is_dir() else path.name
         assert f"\n| `{name}` | " in page, name
-    for name in re.findall(r"^\| `([\w/.]+)` \| ", page, re.M):
+    for name, answer in re.findall(r"^\| `([\w/.]+)` \| (.*)", page, re.M):
         assert (package / name).exists(), name
+        if name.endswith("/"):
+            # env.py is that of a migrations folder.
+            for file in set(re.findall(r"`(\w+\.py|\w+/)`", answer)) - {"env.py"}:
+                assert (package / name / file).exists(), f"{name}{file}"
 
 
 # ---- pages ---------------------------------------------------------------------------------------

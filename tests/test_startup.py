@@ -80,6 +80,24 @@ def test_a_worker_imports_neither_alembic_nor_the_rooms(folder: Path) -> None:
     ids=" ".join,
 )
 def test_a_command_that_runs_nothing_does_not_import_alembic(folder: Path, args: list[str]) -> None:
+    assert flask_at_head(folder, args, LOADED) == ["loaded"]
+
+
+@pytest.mark.parametrize(
+    ("args", "families"),
+    [(["heads"], []), (["current"], ["running"]), (["upgrade"], ["running"])],
+    ids=["heads", "current", "upgrade"],
+)
+def test_a_command_makes_no_records_but_its_own(
+    folder: Path, args: list[str], families: list[str]
+) -> None:
+    start = "flask_sakyum_migrate.results."
+    rooms = flask_at_head(folder, ["db", *args], ROOMS)
+    assert [one.removeprefix(start) for one in rooms if one.startswith(start)] == families
+
+
+def flask_at_head(folder: Path, args: list[str], then: str) -> list[str]:
+    """Run a command where there is nothing left to run; return what code says after it."""
     prepare = "import app\nwith app.app.app_context():\n    r = app.migrate.repository\n"
     python(folder, prepare + "    r.init(); r.revision('one'); r.upgrade()")
     code = (
@@ -87,4 +105,4 @@ def test_a_command_that_runs_nothing_does_not_import_alembic(folder: Path, args:
         f"sys.argv = ['flask', *{args!r}]\n"
         "try:\n    flask.cli.main()\nexcept SystemExit as error:\n    assert error.code == 0\n"
     )
-    assert python(folder, code + LOADED) == ["loaded"]
+    return python(folder, code + then)

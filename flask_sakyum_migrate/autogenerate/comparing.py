@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,22 @@ import sqlalchemy as sa
 from alembic.autogenerate import RevisionContext, render_python_code
 from alembic.runtime.migration import MigrationContext
 
+from ..binds import metadata_tuple
 from ..errors import DatabaseBehindError
-from ..results import Change, CheckResult
+from ..results.comparing import Change, CheckResult
 from ..revisions import Graph
 from ..runtime.steps import StepFunction
 from ..wishes import Wishes
-from . import drops, long_names, mysql, not_null, ordering, renames, seeing, types, unusable
-from .changes import walk
-from .pipeline import Pipeline
-from .rendering import render_item
+from . import seeing
+from .constraints import keys, mysql, ordering
+from .differences.changes import walk
+from .differences.pipeline import Pipeline, Unit
+from .fast import Equal
+from .filling import not_null
+from .refusing import drops, long_names, unusable
+from .renaming import renames
+from .types import altering, computed
+from .writing.rendering import render_item
 
 # In this order. A unit may count on what the ones before it did. Renames are the first: what is
 # left of the differences when they are known is found by comparing anew.
@@ -28,6 +36,9 @@ _TO_WRITE = (
     drops.refuse_most,
     long_names.refuse,
     *seeing.UNITS,
+    keys.leave,
+    computed.refuse_loss,
+    computed.step_aside,
     mysql.know_json,
     mysql.leave_made_indexes,
     mysql.step_aside,
@@ -39,7 +50,7 @@ _BACK = (
     ordering.order,
     mysql.keep_indexes,
     not_null.fill_back,
-    types.mark,
+    altering.mark,
 )
 _TO_CHECK = (
     renames.follow_models,
@@ -67,10 +78,10 @@ def pipeline(
         return "\n".join(path.read_text("utf-8", errors="replace") for path in paths)
 
     if not writing:
-        return Pipeline((*_TO_CHECK, seeing.Enums(), seeing.make_schemas), wishes, history)
+        return Pipeline((*_TO_CHECK, *seeing.last(seeing.Enums())), wishes, history)
     renaming, enums = renames.Renames(wishes), seeing.Enums(wishes)
     filling = not_null.NotNull(wishes)
-    units = (renaming, *_TO_WRITE, filling, types.mark, enums, seeing.make_schemas)
+    units: tuple[Unit, ...] = (renaming, *_TO_WRITE, filling, altering.mark, *seeing.last(enums))
     last = [renaming.finish, filling.finish, enums.finish]
     return Pipeline(units, wishes, history, ask, last, _BACK)
 
@@ -81,6 +92,7 @@ def comparison(
     refuse: Callable[[MigrationContext], None],
     *,
     anywhere: bool = False,
+    equal: Equal | None = None,
 ) -> StepFunction:
     """Make the function that compares one database with its models, inside the environment.
 
@@ -89,6 +101,7 @@ def comparison(
 
     :param refuse: raises where the models cannot be right.
     :param anywhere: compare whatever revision the database is at.
+    :param equal: finds the tables that need no comparison.
     """
 
     def fn(heads: tuple[str, ...], migration_context: MigrationContext) -> list[Any]:
@@ -102,7 +115,13 @@ def comparison(
         ):
             raise _behind(graph, heads, migration_context)
         refuse(migration_context)
-        with unusable.in_words(_metadata(migration_context), migration_context.dialect):
+        in_words = unusable.in_words(_metadata(migration_context), migration_context.dialect)
+        with in_words, warnings.catch_warnings():
+            # What is warned of is done here: by `ordering`, and by `types.computed`.
+            for words in ("Cannot correctly sort tables", "Computed default on"):
+                warnings.filterwarnings("ignore", words)
+            if equal is not None:
+                equal.find(migration_context)
             context.run_autogenerate(heads, migration_context)
         return []
 
@@ -166,8 +185,7 @@ def _behind(graph: Graph, heads: tuple[str, ...], context: MigrationContext) -> 
 
 
 def _metadata(context: MigrationContext) -> Sequence[sa.MetaData]:
-    target = context.opts["target_metadata"] or ()
-    return [target] if isinstance(target, sa.MetaData) else target
+    return metadata_tuple(context.opts["target_metadata"] or ())
 
 
 def _tables_of_models(context: MigrationContext) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from .base import alias, command, option
 from .talk import alembic_lines, begun, finished, is_verbose, say, started, step, wrote
-from .write import answers_of, wish_options
+from .write import answers_of, tell_left, wish_options
 
 if TYPE_CHECKING:
     from ..repository import Repository
@@ -35,6 +35,8 @@ def update(repository: Repository, message: str | None, **arguments: Any) -> Non
         )
     if done.revision is None:
         say("The models and the databases are the same.")
+    elif done.left:
+        tell_left("Compared after the upgrade:", done.left)
 
 
 @command(

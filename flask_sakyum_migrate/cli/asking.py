@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ..results import DefaultQuestion, Question, RenameQuestion
+from .. import results
 from .talk import name_of, say
 
 
@@ -15,7 +15,7 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def ask_on_terminal(question: Question) -> bool:
+def ask_on_terminal(question: results.Question) -> bool:
     """Have the name of a protected database typed; without a terminal, the answer is no."""
     if not is_terminal():
         return False
@@ -41,9 +41,11 @@ def ask_on_terminal(question: Question) -> bool:
     return typed.strip() == question.name
 
 
-def ask_about_change(question: RenameQuestion | DefaultQuestion) -> bool | str | None:
+def ask_about_change(
+    question: results.RenameQuestion | results.DefaultQuestion,
+) -> bool | str | None:
     """Ask what a comparison cannot decide: was something renamed, what do rows get."""
-    if isinstance(question, DefaultQuestion):
+    if isinstance(question, results.DefaultQuestion):
         return _ask_for_value(question)
     return click.confirm(
         f"{question.old} is gone and {question.new} ({question.likeness}) is new. Was it renamed?",
@@ -52,7 +54,7 @@ def ask_about_change(question: RenameQuestion | DefaultQuestion) -> bool | str |
     )
 
 
-def _ask_for_value(question: DefaultQuestion) -> str | None:
+def _ask_for_value(question: results.DefaultQuestion) -> str | None:
     if question.problem:
         say(f"That is not for {question.column}: {question.problem}.")
     else:

@@ -12,7 +12,7 @@ from .talk import name_of, say, write_sql
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import DatabasePlan, Plan, PlannedOperation
+    from ..results.foretelling import DatabasePlan, Plan, PlannedOperation
 
 _COLOURS = {"loss": "red", "look": "yellow", "unknown": "yellow"}
 

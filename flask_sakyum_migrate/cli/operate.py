@@ -13,7 +13,7 @@ from .talk import alembic_lines, begun, finished, is_verbose, say, started, step
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import RunRecord, Seeded
+    from ..results.operation import RunRecord, Seeded
 
 
 @command(

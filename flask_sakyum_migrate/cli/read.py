@@ -16,7 +16,7 @@ from .talk import name_of, say
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import Plan
+    from ..results.foretelling import Plan
 
 _VERBOSE = {"is_flag": True, "help": "Show everything the revision file says."}
 

@@ -11,7 +11,7 @@ from .talk import name_of, say
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import HalfApplied
+    from ..results.operation import HalfApplied
 
 
 @command(

@@ -20,7 +20,8 @@ from .talk import alembic_lines, begun, finished, is_verbose, name_of, say, star
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import Cleaned, Question
+    from ..results.questions import Question
+    from ..results.rows import Cleaned
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:

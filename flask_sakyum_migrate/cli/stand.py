@@ -11,7 +11,7 @@ from .talk import name_of, say
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import DatabaseStatus, RevisionStatus
+    from ..results.standing import DatabaseStatus, RevisionStatus
 
 _COLOURS = {"applied": "green", "pending": "yellow"}
 

@@ -15,7 +15,9 @@ import click
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..results import NewRevision, Sql, Step, UpgradeResult, Visit
+    from ..results.comparing import NewRevision
+    from ..results.foretelling import Sql
+    from ..results.running import Step, UpgradeResult, Visit
 
 # What Alembic says about itself in each run, once for each database.
 _NOISE = ("setting up autogenerate plugin", "Context impl", "Will assume", "Generating static SQL")

@@ -13,7 +13,8 @@ from .talk import say
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import Finding, Verdict, Verdicts
+    from ..results.checking import Finding, Verdict, Verdicts
+    from ..results.comparing import CheckResult
 
 _CODES = {"heads": 4, "models": 3, "database": 3, "drift": 5}
 _QUESTIONS = {
@@ -47,6 +48,12 @@ _TITLES = {
         default="text",
         help="Write annotations for GitHub's actions.",
     ),
+    option(
+        "--fast/--no-fast",
+        default=True,
+        help="Prove with a few queries that tables are equal, and compare only the others. "
+        "With --no-fast all are compared; the answer is the same.",
+    ),
     json_option(),
     exit_code_option("the models ask for something, with 4 for --heads, 5 for --drift"),
     bind=True,
@@ -59,6 +66,7 @@ def check(
     drift: bool,
     every: bool,
     shape: str,
+    fast: bool,
     as_json: bool,
     exit_code: bool,
 ) -> None:
@@ -66,9 +74,9 @@ def check(
     asked = {"heads": heads or every, "models": models or every, "drift": drift or every}
     names = [name for name, wanted in asked.items() if wanted]
     if not names and shape == "text" and not as_json:
-        _plain(repository, bind, exit_code=exit_code)
+        _plain(repository.check(bind, fast=fast), exit_code=exit_code)
         return
-    found = repository.verdicts(names or ["database"], bind)
+    found = repository.verdicts(names or ["database"], bind, fast=fast)
     if as_json:
         print_json(found)
     elif shape == "github":
@@ -81,9 +89,8 @@ def check(
         click.get_current_context().exit(_CODES[wrong[0]] if exit_code else 1)
 
 
-def _plain(repository: Repository, bind: str | None, *, exit_code: bool) -> None:
-    """Compare the models with the databases, in the words of Alembic's command."""
-    result = repository.check(bind)
+def _plain(result: CheckResult, *, exit_code: bool) -> None:
+    """Say what the models ask for, in the words of Alembic's command."""
     if result.ok:
         click.echo("No new upgrade operations detected.")
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import results
 from ..errors import HistoryError, StepError
 from ..wishes import Wishes
 from .asking import ask_about_change, is_terminal
@@ -30,7 +31,7 @@ from .talk import (
 
 if TYPE_CHECKING:
     from ..repository import Repository
-    from ..results import NewRevision
+    from ..results.comparing import NewRevision
 
 
 _READ = "Read the file, then:  flask db upgrade"
@@ -145,6 +146,45 @@ def _write(
     return None if made is None or (made.text and not as_json) else made
 
 
+def prove_option() -> click.Option:
+    """Return the option that says how a new file is tried."""
+    return option(
+        "--prove/--no-prove",
+        default=None,
+        help="Run the new file on throw-away databases with the whole history, up, down and up; or "
+        "do not try it (default: on a copy of the schema, where that is quick).",
+    )
+
+
+def _proved(
+    repository: Repository,
+    made: NewRevision | None,
+    wish: bool | None,
+    bind: str | None,
+    scratch: Repository | None = None,
+) -> results.Trial:
+    """Try a new file and say what does not fit.
+
+    :param wish: ``--prove`` or ``--no-prove``.
+    :param scratch: the throw-away databases it was compared with.
+    """
+    wish = repository.policy.prove if wish is None else wish
+    if made is None or made.text or wish is False:
+        return results.Trial(None)
+    if wish:
+        with nullcontext(scratch) if scratch is not None else repository.scratch(None) as copy:
+            return results.Trial(_prove(copy, made))
+    trial = repository.try_out(made, bind)
+    for name, why in trial.skipped.items() if is_verbose() else ():
+        say(f"Not tried on {name}: {why}")
+    if trial.failed:
+        say(f"{made.path} does not run on a copy of the schema. The file is there; mend it.")
+        say(trial.failed)
+    elif trial.left:
+        tell_left("Tried on a copy of the schema: it runs, and then", trial.left)
+    return trial
+
+
 def _prove(copy: Repository, made: NewRevision) -> tuple[str, ...]:
     """Run a new revision on throw-away databases; say how it went, and return what differs."""
     try:
@@ -156,11 +196,16 @@ def _prove(copy: Repository, made: NewRevision) -> tuple[str, ...]:
     if found.ok:
         say("Tried on a throw-away database: up, down, up; then nothing differs from the models.")
         return ()
-    say("Tried on a throw-away database: it runs, and then something still differs:")
-    for line in found.operations:
+    tell_left("Tried on a throw-away database: it runs, and then", found.operations)
+    return found.operations
+
+
+def tell_left(how: str, operations: Sequence[str]) -> None:
+    """Say what a new revision leaves different."""
+    say(f"{how} something still differs:")
+    for line in operations:
         say(f"  {line}")
     say("The next flask db migrate would find that again. Write it into the file by hand.")
-    return found.operations
 
 
 @contextmanager
@@ -184,12 +229,17 @@ def _hooks_talk() -> Iterator[None]:
     *_file_options(),
     option("--autogenerate", is_flag=True, help="Fill it in from the models, as migrate does."),
     *wish_options(),
+    prove_option(),
     bind=True,
 )
-def revision(repository: Repository, **arguments: Any) -> None:
+def revision(repository: Repository, prove: bool | None, **arguments: Any) -> None:
     """Write an empty revision file."""
     arguments["depends_on"] = list(arguments["depends_on"]) or None
-    if _write(repository.revision, **arguments) is not None:
+    made = _write(repository.revision, **arguments)
+    if not arguments["autogenerate"]:
+        prove = False
+    trial = _proved(repository, made, prove, arguments["bind"])
+    if made is not None and not trial.failed:
         say(_READ)
 
 
@@ -204,11 +254,7 @@ def revision(repository: Repository, **arguments: Any) -> None:
         help="Compare with throw-away databases that the revisions were run on, not with yours.",
     ),
     option("--amend", is_flag=True, help="Write the newest revision anew; it must not have run."),
-    option(
-        "--prove",
-        is_flag=True,
-        help="Run the new file on throw-away databases and compare again; --scratch does so, too.",
-    ),
+    prove_option(),
     json_option(),
     bind=True,
 )
@@ -217,7 +263,7 @@ def migrate(
     upgrade: bool,
     scratch: bool,
     amend: bool,
-    prove: bool,
+    prove: bool | None,
     as_json: bool,
     **arguments: Any,
 ) -> None:
@@ -230,16 +276,17 @@ def migrate(
         with alembic_lines(sys.stderr, all_of_them=is_verbose()):
             done = repository.upgrade("heads", on_start=started, on_begin=begun, on_step=step)
         finished(done, "upgrade")
-    left: Sequence[str] | None = None
+    if scratch and prove is None:
+        prove = repository.policy.prove is not False  # the throw-away databases are there
     with repository.scratch() if scratch and not amend else nullcontext(repository) as on:
         verb = on.amend if amend else partial(on.revision, autogenerate=True)
         made = _write(verb, as_json=as_json, **arguments)
-        if made is not None and not made.text and (scratch or prove):
-            with nullcontext(on) if on is not repository else repository.scratch(None) as copy:
-                left = _prove(copy, made)
+        trial = _proved(
+            repository, made, prove, arguments["bind"], None if on is repository else on
+        )
     if as_json:
-        print_json({"revision": made, "left": left})
-    if made is not None and not made.text:
+        print_json({"revision": made, "left": trial.left, "failed": trial.failed})
+    if made is not None and not made.text and not trial.failed:
         say(_READ)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .graph import Graph, Revision
+from .graph import Graph
 from .headers import Header, load_module, read_folder, read_header
+from .revision import Revision
 
 __all__ = ["Graph", "Header", "Revision", "load_module", "read_folder", "read_header"]

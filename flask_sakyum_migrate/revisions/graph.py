@@ -3,75 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import HistoryError
+from .building import build, reach
 from .git import author_of, written_in
 from .headers import Header
+from .revision import Revision
 
-_ILLEGAL = re.compile(r"[@+:-]")
 _RELATIVE = re.compile(r"(?P<symbol>[^@]*[^@+-])(?P<steps>[+-]\d+)")
 _PARTIAL = 4  # Alembic completes an id from its first four characters on
-
-
-@dataclass(slots=True, eq=False)
-class Revision:
-    """One revision file and its neighbours.
-
-    :param id: the revision id.
-    :param down: ids it stands on (``down_revision``).
-    :param depends: ids it depends on (``depends_on``, resolved to ids).
-    :param depends_on: the same as written in the file.
-    :param labels: branch labels, its own and those of its branch.
-    :param doc: the docstring of the file.
-    :param path: the file.
-    :param parents: what it stands and depends on.
-    :param children: ids of the revisions that stand on it.
-    :param dependents: ids of the revisions that stand or depend on it.
-    """
-
-    id: str
-    down: tuple[str, ...]
-    depends_on: tuple[str, ...]
-    labels: tuple[str, ...]
-    doc: str
-    path: str
-    depends: tuple[str, ...] = ()
-    parents: tuple[str, ...] = ()
-    children: list[str] = field(default_factory=list)
-    dependents: list[str] = field(default_factory=list)
-
-    @property
-    def message(self) -> str:
-        """The first paragraph of the docstring."""
-        return re.split("\n\n", self.doc)[0]
-
-    @property
-    def is_head(self) -> bool:
-        """Nothing stands on it."""
-        return not self.children
-
-    @property
-    def is_effective_head(self) -> bool:
-        """Nothing stands or depends on it: it is a row of the version table at the end."""
-        return not self.dependents
-
-    @property
-    def is_base(self) -> bool:
-        """It stands on nothing."""
-        return not self.down
-
-    @property
-    def is_branch_point(self) -> bool:
-        """More than one revision stands on it."""
-        return len(self.children) > 1
-
-    @property
-    def is_merge_point(self) -> bool:
-        """It stands on more than one revision."""
-        return len(self.down) > 1
 
 
 class Graph:
@@ -86,13 +28,7 @@ class Graph:
     def __init__(self, headers: Iterable[Header], folder: Path | None = None) -> None:
         self.headers = list(headers)
         self.folder = folder
-        self.nodes: dict[str, Revision] = {}
-        for header in self.headers:
-            self._add(header)
-        self.labels = self._own_labels()
-        self._connect()
-        self._check_cycles()
-        self._spread_labels()
+        self.nodes, self.labels = build(self.headers)
 
     # ---- reads -------------------------------------------------------------------------------
 
@@ -165,11 +101,11 @@ class Graph:
 
     def ancestors(self, start: Iterable[Revision], *, deps: bool = True) -> set[str]:
         """Return the ids of the given revisions and of all below them."""
-        return self._reach(start, lambda node: node.parents if deps else node.down)
+        return reach(self.nodes, start, lambda node: node.parents if deps else node.down)
 
     def descendants(self, start: Iterable[Revision], *, deps: bool = True) -> set[str]:
         """Return the ids of the given revisions and of all above them."""
-        return self._reach(start, lambda node: node.dependents if deps else node.children)
+        return reach(self.nodes, start, lambda node: node.dependents if deps else node.children)
 
     def current(self, rows: Collection[str]) -> list[Revision]:
         """Return the heads of what is applied, from the rows of the version table.
@@ -272,137 +208,7 @@ class Graph:
                         ready.append(parent)
         return order
 
-    # ---- building ----------------------------------------------------------------------------
-
-    def _add(self, header: Header) -> None:
-        if _ILLEGAL.search(header.revision):
-            raise HistoryError(
-                f"{header.path}: the revision id {header.revision} has one of the characters "
-                "@ + - : which stand for something else on the command line.",
-                "Change the id in that file.",
-                path=header.path,
-            )
-        other = self.nodes.get(header.revision)
-        if other is not None:
-            raise HistoryError(
-                f"Two files have the revision id {header.revision}: {other.path} and {header.path}",
-                "Delete the copy, or give it an id of its own.",
-                revision=header.revision,
-                paths=(other.path, header.path),
-            )
-        self.nodes[header.revision] = Revision(
-            header.revision,
-            header.down,
-            header.depends,
-            header.labels,
-            header.doc,
-            header.path,
-        )
-
-    def _own_labels(self) -> dict[str, Revision]:
-        labels: dict[str, Revision] = {}
-        for node in self.nodes.values():
-            for label in node.labels:
-                other = labels.setdefault(label, node)
-                other = self.nodes.get(label, other)
-                if other is not node:
-                    raise HistoryError(
-                        f"The branch label {label} is used twice: {other.path} and {node.path}",
-                        label=label,
-                    )
-        return labels
-
-    def _connect(self) -> None:
-        nodes = self.nodes
-        for node in nodes.values():
-            node.parents = node.down if len(node.down) < 2 else tuple(dict.fromkeys(node.down))
-            if node.depends_on:
-                node.depends = tuple(self._dependency(node, name) for name in node.depends_on)
-                more = dict.fromkeys(one for one in node.depends if one not in node.down)
-                node.parents = (*node.parents, *more)
-            for parent in node.parents:
-                below = nodes.get(parent)
-                if below is None:
-                    raise HistoryError(
-                        f"{node.path} stands on revision {parent}, which no revision file has.",
-                        "Bring that file back, or mend `down_revision`.",
-                        path=node.path,
-                        revision=parent,
-                    )
-                below.dependents.append(node.id)
-                if parent in node.down:
-                    below.children.append(node.id)
-
-    def _dependency(self, node: Revision, name: str) -> str:
-        if name in self.nodes:
-            return name
-        if name in self.labels:
-            return self.labels[name].id
-        raise HistoryError(
-            f"{node.path} depends on {name}, which no revision file has.",
-            "Bring that file back, or mend `depends_on`.",
-            path=node.path,
-            revision=name,
-        )
-
-    def _check_cycles(self) -> None:
-        waiting = {one: len(node.parents) for one, node in self.nodes.items()}
-        ready = [one for one, count in waiting.items() if not count]
-        for one in ready:  # grows meanwhile
-            for child in self.nodes[one].dependents:
-                waiting[child] -= 1
-                if not waiting[child]:
-                    ready.append(child)
-        if len(ready) < len(self.nodes):
-            looped = self._loop([node for one, node in self.nodes.items() if waiting[one]])
-            files = ", ".join(node.path for node in looped)
-            raise HistoryError(
-                "These revisions stand on each other in a circle: "
-                f"{' -> '.join(node.id for node in [*looped, looped[0]])}  ({files})",
-                "Mend `down_revision` (or `depends_on`) in one of them.",
-                revisions=tuple(node.id for node in looped),
-            )
-
-    def _loop(self, candidates: Sequence[Revision]) -> list[Revision]:
-        inside = {node.id for node in candidates}
-        # Revisions above the circle wait for it too: follow the parents, which lead into it.
-        node, seen = candidates[0], []
-        while node not in seen:
-            seen.append(node)
-            node = self.nodes[next(parent for parent in node.parents if parent in inside)]
-        return seen[seen.index(node) :]
-
-    def _spread_labels(self) -> None:
-        """Give a branch's label to its revisions: up to the heads, down to where it branched.
-
-        As Alembic does it: down from the head, and not at all when the branch forks.
-        """
-        for label, owner in self.labels.items():
-            branch = self.descendants([owner], deps=False)
-            tips = [one for one in branch if not self.nodes[one].children]
-            forks = any(len(self.nodes[one].children) > 1 for one in branch)
-            node = None if forks else self.nodes[tips[0]]
-            while node is not None and len(node.dependents) < 2 and not node.is_merge_point:
-                branch.add(node.id)
-                node = self.nodes[node.down[0]] if node.down else None
-            for one in branch:
-                node = self.nodes[one]
-                if label not in node.labels:
-                    node.labels = (*node.labels, label)
-
     # ---- finding -----------------------------------------------------------------------------
-
-    def _reach(
-        self, start: Iterable[Revision], following: Callable[[Revision], Iterable[str]]
-    ) -> set[str]:
-        nodes, todo = self.nodes, [node.id for node in start]
-        seen = set(todo)
-        while todo:
-            for one in following(nodes[todo.pop()]):
-                if one not in seen:
-                    seen.add(one)
-                    todo.append(one)
-        return seen
 
     def _by_beginning(self, symbol: str, among: Collection[str] | None = None) -> Revision:
         if symbol in self.nodes:

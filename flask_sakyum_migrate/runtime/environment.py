@@ -22,12 +22,12 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from ..results import Step, Visit
+from ..results.running import Step, Visit
 from . import sqlite
 from .guards import Guard, MakeGuards, Running, Target
 from .loggers import untouched_logging
 from .own_tables import leaving_out_own
-from .steps import StepFunction, bind_keys, dispatching
+from .steps import StepFunction, bind_keys, dispatching, rolls_back_ddl
 
 # The connection, the version table and its schema.
 Hold = Callable[[sa.Connection, str, "str | None"], AbstractContextManager[bool]]
@@ -222,8 +222,8 @@ def _configure(context: EnvironmentContext, run: Run) -> Callable[..., None]:
             run.comparing(kwargs)
         kwargs["include_name"] = leaving_out_own(kwargs, run.runs_table)
         real = _wants_real_transactions(run, connection)
-        if real:
-            kwargs.setdefault("transactional_ddl", True)
+        if isinstance(connection, sa.Connection):
+            kwargs.setdefault("transactional_ddl", real or rolls_back_ddl(connection.dialect))
         inner(connection, *args, **kwargs)
         migration = context.get_context()
         _notice_commits(migration, run)

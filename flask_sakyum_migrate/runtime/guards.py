@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ..binds import DEFAULT
-from ..results import Step, Visit
+from ..results.running import Step, Visit
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

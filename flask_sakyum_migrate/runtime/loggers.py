@@ -39,6 +39,19 @@ def untouched_logging() -> Iterator[None]:
                 logger.handlers[:] = handlers
 
 
+@contextmanager
+def silenced(name: str) -> Iterator[None]:
+    """Keep a logger and those below it quiet: what is tried did not happen."""
+    mine = [one for key, one in _loggers() if f"{key}.".startswith(f"{name}.") and not one.disabled]
+    for logger in mine:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger in mine:
+            logger.disabled = False
+
+
 def _loggers() -> list[tuple[str, logging.Logger]]:
     named = logging.root.manager.loggerDict.copy()
     known = [(name, one) for name, one in named.items() if isinstance(one, logging.Logger)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import sqlalchemy as sa
+from ..binds import metadata_tuple
 
 ENDS = ("_runs", "_journal")
 """They are called like the version table, with one of these behind it."""
@@ -28,8 +28,7 @@ def leaving_out_own(options: Mapping[str, Any], runs_table: str | None) -> Calla
     """
     version_table = options.get("version_table") or "alembic_version"
     inner = options.get("include_name")
-    models = options.get("target_metadata") or ()
-    every = [models] if isinstance(models, sa.MetaData) else models
+    every = metadata_tuple(options.get("target_metadata") or ())
     own = own_tables(version_table, runs_table) - {
         table.name for metadata in every for table in metadata.tables.values()
     }

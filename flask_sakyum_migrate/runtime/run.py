@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from ..binds import DEFAULT, Bind, Database, unreachable
 from . import sqlite
 from .own_tables import leaving_out_own
-from .steps import dispatching
+from .steps import dispatching, rolls_back_ddl
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def _configure(database: Database, bind: Bind, settings: Settings, **more: Any) 
     options["process_revision_directives"] = _dropping_empty(
         options.get("process_revision_directives"), last=bind is settings.databases[-1].binds[-1]
     )
-    if database.engine.dialect.name == "sqlite" and settings.connection is None:
-        options.setdefault("transactional_ddl", True)
+    real = database.engine.dialect.name == "sqlite" and settings.connection is None
+    options.setdefault("transactional_ddl", real or rolls_back_ddl(database.engine.dialect))
     tokens = _tokens(bind, settings)
     arguments: dict[str, Any] = {
         "target_metadata": _target_metadata(bind, settings),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 
 from ..binds import DEFAULT, Bind
@@ -27,6 +29,14 @@ def bind_keys(context: MigrationContext, kwargs: Mapping[str, Any]) -> tuple[str
     if keys:
         return tuple(keys)
     return (kwargs.get("engine_name") or DEFAULT,)
+
+
+def rolls_back_ddl(dialect: sa.Dialect) -> bool:
+    """Tell what Alembic takes for ``transactional_ddl`` where nobody says anything.
+
+    It is said for each database: Alembic keeps what it was told for the one before.
+    """
+    return DefaultImpl.get_by_dialect(dialect).transactional_ddl
 
 
 def dispatching(fn: StepFunction, run: Run | None = None) -> StepFunction:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ..binds import sqlite_file
 from ..errors import RefusedError
-from ..results import Question
+from ..results.questions import Question
 
 
 def is_protected(protected: bool | Sequence[str], engine: sa.Engine) -> bool:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from ..binds import sqlite_file, unreachable
 from ..policy import Policy
-from ..results import RunRecord
+from ..results.operation import RunRecord
 from ..runtime.guards import Guard, Running, Target
 
 _WIDTH = 255  # characters

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from ..hooks import Hook, hook_error
 from ..policy import Policy
-from ..results import Seeded, UpgradeResult
+from ..results.operation import Seeded
+from ..results.running import UpgradeResult
 from ..runtime.own_tables import own_tables
 from .lock import Lock
 from .runs import History, now, runs_table

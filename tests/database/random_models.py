@@ -1,7 +1,8 @@
 """Random models, and what becomes of them in one revision: pairs for the tests.
 
 A state is plain data, so that one that fails can be printed. What a comparison cannot decide is not
-in it: no rename, and a column that may not be NULL has a default in the model.
+in it: no rename, and a column that may not be NULL has a default in the model; a foreign key that
+may not be NULL refers to a table that had rows before.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import copy
 import datetime
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -34,6 +35,7 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "json": sa.JSON,
     "double": sa.Double,
 }
+COUNTED = ("small", "integer", "numeric")
 TEXTS = ("string", "longer", "text")
 
 
@@ -42,8 +44,10 @@ class Column:
     """A column, but not the ``id``.
 
     :param kind: its type; ``enum`` has labels.
-    :param refers: the table that a foreign key points to.
+    :param refers: the table that a foreign key points to; where its key has two columns, there is
+        a second column beside this one.
     :param default: whether the database has a default.
+    :param computed: for a column that the database computes: from which one, and times what.
     """
 
     name: str
@@ -54,8 +58,20 @@ class Column:
     unique: bool = False
     refers: str | None = None
     has_key: bool = True
+    cascades: bool = False
+    computed: tuple[str, int] | None = None
     labels: tuple[str, ...] = ()
     comment: str | None = None
+
+
+class Pair(NamedTuple):
+    """Two columns together.
+
+    :param kind: ``constraint``, ``unique`` for an index, or ``index``.
+    """
+
+    names: tuple[str, str]
+    kind: str
 
 
 @dataclass
@@ -63,11 +79,23 @@ class State:
     """The tables of an application by name.
 
     :param convention: whether its constraints have names.
+    :param pairs: two columns of a table that are unique together, or in one index.
+    :param two: the tables whose primary key has two columns.
     """
 
     convention: bool
     tables: dict[str, dict[str, Column]] = field(default_factory=dict)
-    pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    two: set[str] = field(default_factory=set)
+
+    def names(self, table: str) -> list[str]:
+        """Return the names of the columns of a table, but not of its primary key."""
+        found = self.tables[table].values()
+        return [name for one in found for name in self.parts(one)]
+
+    def parts(self, one: Column) -> list[str]:
+        """Return the names of the columns that a column is: two, where it refers to two."""
+        return [one.name, f"{one.name}_part"] if one.refers in self.two else [one.name]
 
     def define(self, db: Any) -> None:
         """Define the tables: ``models`` of a project."""
@@ -80,33 +108,62 @@ class State:
             }
         db.Table("always", sa.Column("id", sa.Integer, primary_key=True))
         for name, columns in self.tables.items():
-            pair = [columns[one] for one in self.pairs.get(name, ()) if one in columns]
-            fits = len(pair) == 2 and all(
-                one.kind in NUMBERS and one.kind != "text" for one in pair
-            )
-            more = [sa.UniqueConstraint(*(one.name for one in pair))] if fits else []
+            part = [sa.Column("part", sa.Integer, primary_key=True)] if name in self.two else []
             db.Table(
                 name,
-                sa.Column("id", sa.Integer, primary_key=True),
-                *(_column(name, one) for one in columns.values()),
-                *more,
+                sa.Column("id", sa.Integer, primary_key=True, autoincrement=not part),
+                *part,
+                *(item for one in columns.values() for item in self._items(name, one)),
+                *self._pair(name),
             )
 
+    def _pair(self, table: str) -> list[Any]:
+        pair = self.pairs.get(table)
+        found = [self.tables[table].get(name) for name in pair.names] if pair else []
+        if pair is None or not all(one and _in_a_key(one) for one in found):
+            return []
+        if pair.kind == "constraint":
+            return [sa.UniqueConstraint(*pair.names)]
+        return [sa.Index(f"pair_of_{table}", *pair.names, unique=pair.kind == "unique")]
 
-def _column(table: str, one: Column) -> sa.Column[Any]:
-    keys = [sa.ForeignKey(f"{one.refers}.id")] if one.refers and one.has_key else []
+    def _items(self, table: str, one: Column) -> Iterator[Any]:
+        """Give a column, and what belongs to it."""
+        names = self.parts(one)
+        deleting = "CASCADE" if one.cascades else None
+        has_key = one.refers and one.has_key
+        alone = has_key and len(names) == 1
+        yield _column(
+            table, one, *([sa.ForeignKey(f"{one.refers}.id", ondelete=deleting)] if alone else [])
+        )
+        if len(names) == 2:
+            yield _column(table, replace(one, name=names[1], index=False))
+            if has_key:
+                there = [f"{one.refers}.id", f"{one.refers}.part"]
+                yield sa.ForeignKeyConstraint(names, there, ondelete=deleting)
+
+
+def _column(table: str, one: Column, *more: Any) -> sa.Column[Any]:
     type_ = sa.Integer() if one.refers else _type(table, one)
     return sa.Column(
         one.name,
         type_,
-        *keys,
+        *more,
+        *(
+            [sa.Computed(f"{one.computed[0]} * {one.computed[1]}", persisted=True)]
+            if one.computed
+            else []
+        ),
         nullable=one.nullable,
         index=one.index or None,
         unique=one.unique or None,
-        default=None if one.nullable else value(one, 9),
+        default=None if one.nullable else value(one, 1 if one.refers else 9),
         server_default=_server_default(one) if one.default else None,
         comment=one.comment,
     )
+
+
+def _in_a_key(one: Column) -> bool:
+    return one.kind in NUMBERS and one.kind != "text"
 
 
 def _type(table: str, one: Column) -> Any:
@@ -146,6 +203,8 @@ def first(chance: random.Random) -> State:
             add_column(chance, state, name, f"c{at}")
         if chance.random() < 0.5:
             _pair(chance, state, state, 0)
+    state.two = {name for name in names if chance.random() < 0.3}
+    _settle(state, state)
     return state
 
 
@@ -162,18 +221,40 @@ def second(chance: random.Random, before: State) -> State:
         for edit in chance.sample(EDITS, 4):
             one = edit(chance, one) or one
         after.tables[table][one.name] = one
+    _settle(after, before)
     return after
 
 
+def _settle(state: State, before: State) -> None:
+    """Take back what no application could have."""
+    for columns in state.tables.values():
+        for one in list(columns.values()):
+            if one.refers not in (None, "always", *before.tables):
+                columns[one.name] = replace(one, nullable=True)  # to a table without rows
+            if one.computed:
+                used = columns.get(one.computed[0])
+                if used is None or used.kind not in COUNTED:
+                    columns.pop(one.name)
+
+
 def add_column(chance: random.Random, state: State, table: str, name: str) -> None:
-    kind = chance.choice([*NUMBERS, *OTHERS, "enum", "key"])
+    kind = chance.choice([*NUMBERS, *OTHERS, "enum", "key", "key", "computed"])
+    there = [
+        one.name
+        for one in state.tables[table].values()
+        if one.kind in COUNTED and not one.refers and not one.computed
+    ]
     if kind == "key":
         refers = chance.choice(["always", *state.tables])
-        one = Column(name, "integer", refers=refers, index=chance.random() < 0.4)
+        index, nullable = chance.random() < 0.4, chance.random() < 0.6
+        one = Column(name, "integer", refers=refers, index=index, nullable=nullable)
+    elif kind == "computed" and there:
+        computed = chance.choice(there), 2
+        one = Column(name, "numeric", computed=computed, index=chance.random() < 0.2)
     else:
         one = Column(
             name,
-            kind,
+            kind.replace("computed", "numeric"),
             nullable=chance.random() < 0.5,
             labels=("red", "green") if kind == "enum" else (),
             comment="it's 5% :x" if chance.random() < 0.1 else None,
@@ -201,7 +282,7 @@ def _pair(chance: random.Random, after: State, before: State, number: int) -> No
         after.pairs.pop(name)
     elif len(old) > 1:
         one, other = chance.sample(old, 2)
-        after.pairs[name] = one, other
+        after.pairs[name] = Pair((one, other), chance.choice(["constraint", "unique", "index"]))
 
 
 def _any(chance: random.Random, state: State) -> tuple[str, Column] | None:
@@ -251,7 +332,7 @@ def _change(edit: Callable[[random.Random, Column], Column | None]) -> Callable[
 
 
 def _retype(chance: random.Random, one: Column) -> Column | None:
-    if one.kind not in NUMBERS or one.refers:
+    if one.kind not in NUMBERS or one.refers or one.computed:
         return None
     kinds = [kind for kind in NUMBERS if kind != "text" or not (one.index or one.unique)]
     kind = chance.choice(kinds)
@@ -259,11 +340,15 @@ def _retype(chance: random.Random, one: Column) -> Column | None:
 
 
 def _nullable(chance: random.Random, one: Column) -> Column | None:
-    return None if one.refers or one.unique else replace(one, nullable=not one.nullable)
+    if one.unique or one.computed:
+        return None
+    return replace(one, nullable=not one.nullable)
 
 
 def _default(chance: random.Random, one: Column) -> Column | None:
     if one.refers or one.unique or one.kind not in (*NUMBERS, "boolean", "enum"):
+        return None
+    if one.computed:
         return None
     return None if one.kind == "text" else replace(one, default=not one.default)
 
@@ -275,7 +360,7 @@ def _index(chance: random.Random, one: Column) -> Column | None:
 def _unique(chance: random.Random, one: Column) -> Column | None:
     if one.unique:
         return replace(one, unique=False)
-    if one.kind not in NUMBERS or one.kind == "text" or one.refers or not one.nullable or one.index:
+    if not _in_a_key(one) or one.refers or not one.nullable or one.index or one.computed:
         return None
     return replace(one, unique=True)
 
@@ -284,11 +369,19 @@ def _key(chance: random.Random, one: Column) -> Column | None:
     return replace(one, has_key=not one.has_key) if one.refers else None
 
 
+def _cascade(chance: random.Random, one: Column) -> Column | None:
+    return replace(one, cascades=not one.cascades) if one.refers else None
+
+
+def _factor(chance: random.Random, one: Column) -> Column | None:
+    return replace(one, computed=(one.computed[0], 3)) if one.computed else None
+
+
 def _labels(chance: random.Random, one: Column) -> Column | None:
     return replace(one, labels=("red", "blue", "green")) if one.kind == "enum" else None
 
 
-EDITS = [_retype, _nullable, _default, _index, _unique, _key, _labels]
+EDITS = [_retype, _nullable, _default, _index, _unique, _key, _cascade, _labels, _factor]
 STEPS = [
     *(_add, _add, _drop, _drop, _add_table, _drop_table, _pair),
     *map(_change, [*EDITS, _retype, _nullable]),

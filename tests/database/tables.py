@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from click.testing import Result
 
-from flask_sakyum_migrate.upgrading.sqlite.schema import quote
+from flask_sakyum_migrate.runtime.sqlite_schema import quote
 from tests.conftest import Project
 
 ROWS = 100

@@ -119,7 +119,6 @@ def nothing(db: Any) -> None:
     table(db, "other")
 
 
-@pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")
 @pytest.mark.parametrize("kind", GOOD)
 def test_made_and_dropped(make_project: ProjectMaker, bind_url: str, kind: str) -> None:
     """All of it is new, then all of it goes."""
@@ -153,7 +152,6 @@ def there_and_back(project: Project, *args: str) -> None:
     settled(project)
 
 
-@pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")
 @pytest.mark.parametrize("kind", [kind for kind in GOOD if kind != "1,000 columns"])
 def test_columns_made_and_dropped(make_project: ProjectMaker, bind_url: str, kind: str) -> None:
     """The tables are there, with a row; what is in them is new, then goes."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from flask_sakyum_migrate import ConfigError, StepError
 from tests.conftest import DatabaseMaker, Project, ProjectMaker, define_user, define_user_and_log
+from tests.database.changing import Models, Story, ran, settled, table
 
 REVISION = '''"""{message}"""
 from alembic import op
@@ -51,6 +52,20 @@ def test_one_revision_serves_all_binds(two: Project) -> None:
     assert [one.bind for one in two.repository.current()] == ["default", "logs"]
     two.repository.downgrade("base")
     assert two.tables("logs") == {"alembic_version"}
+
+
+@pytest.mark.parametrize("kinds", [("sqlite", "mariadb"), ("mariadb", "sqlite")])
+def test_each_kind_has_its_own_transactions(
+    make_project: ProjectMaker, make_database: DatabaseMaker, kinds: tuple[str, str]
+) -> None:
+    first, second = map(make_database, kinds)
+    project = make_project(first, binds={"logs": second}, models=define_user_and_log)
+    made = project.repository.revision("create", autogenerate=True)
+    assert made is not None
+    project.repository.upgrade()
+    assert [one.heads for one in project.repository.positions()] == [(made.id,), (made.id,)]
+    project.repository.downgrade("base")
+    assert [one.heads for one in project.repository.positions()] == [(), ()]
 
 
 def test_one_bind_at_a_time(two: Project) -> None:
@@ -183,3 +198,46 @@ def test_models_of_one_database_leave_the_tables_of_the_other_alone(
     only_user = make_project(bind_url, models=define_user)
     assert "drop_table('log')" in "".join(only_user.repository.check().operations)
     assert project.repository.check().ok
+
+
+def test_what_changes_is_said_with_the_bind(
+    make_project: ProjectMaker, make_database: DatabaseMaker
+) -> None:
+    def models(db: Any) -> None:
+        table(db, "thing")
+        table(db, "thing", bind_key="b")
+
+    story = Story(make_project, make_database("sqlite"), binds={"b": make_database("sqlite")})
+    made = ran(story.with_models(models), "migrate")
+    assert made.stderr.startswith("  default: + table thing\n  b: + table thing\n")
+    assert "(add thing)" in made.stderr
+
+
+@pytest.mark.parametrize("kept", ["a", "b"])
+def test_a_rename_in_one_of_two_tables_of_one_name(
+    make_project: ProjectMaker, make_database: DatabaseMaker, kept: str
+) -> None:
+    """What is said is meant for the database where it can be done."""
+
+    def models(**columns: str) -> Models:
+        def define(db: Any) -> None:
+            for key, name in columns.items():
+                where = {} if key == "a" else {"bind_key": "b"}
+                table(db, "thing", sa.Column(name, sa.Integer), **where)
+
+        return define
+
+    story = Story(make_project, make_database("sqlite"), binds={"b": make_database("sqlite")})
+    story.upgraded(models(a="old", b="old"))
+    names = {"a": "new", "b": "new", kept: "old"}
+    second = story.with_models(models(**names))
+    refused = second.flask("migrate")
+    assert "--rename thing.old:new" in refused.stderr
+    ran(second, "migrate", "--rename", "thing.old:new")
+    assert "add_column" not in story.newest
+    ran(second, "upgrade")
+    settled(second)
+    third = story.with_models(models(**names))
+    in_vain = third.flask("migrate", "--rename", "thing.old:other")
+    assert in_vain.exit_code == 1
+    assert "thing.old cannot become other: " in in_vain.stderr

@@ -103,3 +103,28 @@ def test_the_enum_of_mysql_loses_a_label(
     assert "2 rows of exam.state have old, which the models" in ran(project, "migrate").stderr
     assert project.flask("upgrade").exit_code == 1
     assert columns_of(project) == ["new", "old", "old"]
+
+
+@pytest.mark.parametrize("forth", [True, False], ids=["forth", "and back"])
+def test_a_column_with_its_check(make_project: ProjectMaker, bind_url: str, forth: bool) -> None:
+    labels = ("a, b", "(c)", "it's")
+
+    def kind() -> sa.Column[Any]:
+        enum = sa.Enum(*labels, native_enum=False, create_constraint=True, name="kind_labels")
+        return sa.Column("kind", enum)
+
+    def states(*items: Any) -> Models:
+        return lambda db: table(db, "thing", *items)
+
+    plain, checked = states(), states(kind())
+    before, after = (plain, checked) if forth else (checked, plain)
+    story = Story(make_project, bind_url)
+    first = story.upgraded(before)
+    second = story.upgraded(after, "--drop", "thing.kind")
+    settled(second)
+    up_down_up(second)
+    ran(second, "downgrade")
+    assert first.repository.check(anywhere=True).ok
+    if not forth:
+        with pytest.raises(sa.exc.DBAPIError):
+            rows(first, "INSERT INTO thing (id, kind) VALUES (1, 'none')")

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.operations import ops
 
-from tests.conftest import Project, ProjectMaker
-from tests.database.changing import Models, Story, ran, table
+from flask_sakyum_migrate import scratch
+from tests.conftest import DatabaseMaker, Project, ProjectMaker
+from tests.database.changing import Models, Story, ran, rows, table
 
 TRIED = "Tried on a throw-away database: up, down, up; then nothing differs from the models.\n"
 
@@ -29,7 +30,11 @@ def exam(*names: str) -> Models:
 def databases(project: Project) -> set[str]:
     if project.engine().dialect.name == "sqlite":
         return set()
-    return {name for name in sa.inspect(project.engine()).get_schema_names() if "scratch_" in name}
+    with project.engine().connect() as connection:
+        postgresql = connection.dialect.name == "postgresql"
+        query = "SELECT datname FROM pg_database" if postgresql else "SHOW DATABASES"
+        names = connection.exec_driver_sql(query).scalars()
+        return {name for name in names if name.startswith(scratch.PREFIX)}
 
 
 @pytest.mark.parametrize("option", ["--prove", "--scratch"])
@@ -102,10 +107,35 @@ def test_json(make_project: ProjectMaker, url: str) -> None:
             "down": [],
             "changes": ["+ table exam", "+ index ix_exam_name of exam"],
             "text": "",
+            "postponed": [],
         },
-        "left": None,
+        "left": [],
+        "failed": "",
     }
     ran(project, "upgrade")
     nothing = ran(project, "migrate", "--json")
-    assert json.loads(nothing.stdout) == {"revision": None, "left": None}
+    assert json.loads(nothing.stdout) == {"revision": None, "left": None, "failed": ""}
     assert nothing.stderr == "No changes in schema detected.\n"
+
+
+@pytest.mark.parametrize("option", ["--prove", "--scratch"])
+def test_another_database_of_the_server_is_not_reached(
+    make_project: ProjectMaker, make_database: DatabaseMaker, option: str
+) -> None:
+    url = make_database("mariadb")
+    other = str(sa.make_url(make_database("mariadb")).database)
+
+    def models(*names: str) -> Models:
+        columns = [sa.Column(name, sa.String(20)) for name in names]
+        return lambda db: table(db, "exam", *columns, schema=other)
+
+    story = Story(make_project, url)
+    first = story.upgraded(models("name"), "--no-prove")
+    rows(first, f"INSERT INTO {other}.exam (id) VALUES (1)")
+    second = story.with_models(models("name", "nick"))
+    refused = second.flask("migrate", option)
+    assert refused.exit_code == 1
+    assert "is about a table in another database (schema=)" in refused.stderr
+    assert "it might reach a real one" in refused.stderr
+    assert rows(first, f"SELECT id, name FROM {other}.exam") == [(1, None)]
+    assert databases(first) == set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,16 @@ from tests.conftest import Project, ProjectMaker
 from tests.database.random_models import ROWS, State, first, second, value
 
 COUNT = int(os.environ.get("RANDOM_PAIRS", "5"))
+UNCHECKED = {
+    "postgresql": "SET LOCAL session_replication_role = replica",
+    "mysql": "SET foreign_key_checks = 0",
+}
+"""What lets rows come before those they refer to, on this connection."""
+FREED = "Its values are gone, so it may be NULL here."
+"""What a file says of a column that comes back and refers to a table that comes back empty."""
 START = int(os.environ.get("RANDOM_START", "3"))
 
 
-@pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")
 @pytest.mark.parametrize("seed", range(START, START + COUNT))
 def test_a_pair(make_project: ProjectMaker, bind_url: str, seed: int) -> None:
     chance = random.Random(seed)
@@ -41,8 +48,12 @@ def test_a_pair(make_project: ProjectMaker, bind_url: str, seed: int) -> None:
         return
     run(new, "downgrade")
     found = old.repository.check(anywhere=True)
-    assert found.ok, found.operations
-    assert stored(old) == columns
+    if FREED in Path(made.stdout.strip()).read_text("utf-8"):
+        kinds = {one[0][0] for one in found.differences}
+        assert kinds == {"modify_nullable"}, found.operations
+    else:
+        assert found.ok, found.operations
+        assert stored(old) == columns
     for name in set(before.tables) & set(after.tables):
         assert count(new, name) == ROWS
     run(new, "upgrade", "check")
@@ -58,36 +69,42 @@ def dropped(before: State, after: State) -> list[str]:
     tables = [name for name in before.tables if name not in after.tables]
     return tables + [
         f"{name}.{column}"
-        for name, columns in before.tables.items()
+        for name in before.tables
         if name in after.tables
-        for column in columns
-        if column not in after.tables[name]
+        for column in before.names(name)
+        if column not in after.names(name)
     ]
 
 
 def fill(project: Project, state: State) -> None:
-    """Put rows into every table; what they refer to comes when all are there."""
-    tables = project.db.metadata.tables
-    with project.engine().begin() as connection:
-        connection.execute(sa.insert(tables["always"]), [{"id": n + 1} for n in range(ROWS)])
-        for name, columns in state.tables.items():
-            rows = [
-                {
-                    "id": n + 1,
-                    **{
-                        one.name: None
-                        if one.refers or (one.nullable and n == 0)
-                        else value(one, n + 1)
-                        for one in columns.values()
-                    },
-                }
-                for n in range(ROWS)
-            ]
-            connection.execute(sa.insert(tables[name]), rows)
-        for name, columns in state.tables.items():
-            keys = {one.name: tables[name].c.id for one in columns.values() if one.refers}
-            if keys:
-                connection.execute(sa.update(tables[name]).values(keys))
+    """Put rows into every table; what they refer to comes sooner or later."""
+    engine = project.engine()
+    with engine.begin() as connection:
+        if engine.name in UNCHECKED:
+            connection.exec_driver_sql(UNCHECKED[engine.name])
+        for name, table in project.db.metadata.tables.items():
+            rows = [{"id": n + 1, **row(state, name, n)} for n in range(ROWS)]
+            connection.execute(sa.insert(table), rows)
+    engine.dispose()
+
+
+def row(state: State, table: str, number: int) -> dict[str, Any]:
+    """Return the values of a row but its ``id``."""
+    if table == "always":
+        return {}
+    values: dict[str, Any] = {"part": part_of(number)} if table in state.two else {}
+    for one in state.tables[table].values():
+        if one.refers:
+            values.update(zip(state.parts(one), (number + 1, part_of(number)), strict=False))
+        elif not one.computed:
+            is_null = one.nullable and number == 0
+            values[one.name] = None if is_null else value(one, number + 1)
+    return values
+
+
+def part_of(number: int) -> int:
+    """Return the second part of a key, which goes down where the first goes up."""
+    return ROWS - number
 
 
 def stored(project: Project) -> Any:

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from flask_sakyum_migrate.autogenerate.inspecting import renamed_inspector
-from flask_sakyum_migrate.autogenerate.names import Names
+from flask_sakyum_migrate.autogenerate.differences.names import Names
+from flask_sakyum_migrate.autogenerate.renaming.inspecting import renamed_inspector
 from flask_sakyum_migrate.errors import RefusedError
 from flask_sakyum_migrate.results import RenameQuestion
 from flask_sakyum_migrate.wishes import Wishes

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from flask_sakyum_migrate.autogenerate import stored
+from flask_sakyum_migrate.autogenerate.types import stored
 from tests.conftest import DatabaseMaker, ProjectMaker
 from tests.database.changing import Models, Story, ran, rows, settled, table, up_down_up
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from flask_sakyum_migrate.autogenerate.losing import may_lose
+from flask_sakyum_migrate.autogenerate.types.losing import may_lose
 
 POSTGRESQL, MYSQL, SQLITE = (
     sa.make_url(f"{name}://").get_dialect()() for name in ("postgresql", "mysql", "sqlite")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from flask_sakyum_migrate import ConfigError
-from flask_sakyum_migrate.autogenerate.proofreading import proofread
+from flask_sakyum_migrate.autogenerate.writing.proofreading import proofread
 
 GOOD = '''"""all of it"""
 from __future__ import annotations

@@ -12,11 +12,20 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects import mysql, postgresql
 
-from flask_sakyum_migrate.autogenerate.answers import Scope, decide, from_models, stop
-from flask_sakyum_migrate.autogenerate.inspecting import _option, _words
-from flask_sakyum_migrate.autogenerate.likeness import Likeness, columns_alike, tables_alike
-from flask_sakyum_migrate.autogenerate.names import Names
-from flask_sakyum_migrate.autogenerate.operations import RenameColumn, RenameTable, rename_by_sql
+from flask_sakyum_migrate.autogenerate.differences.bysql import words as renamed
+from flask_sakyum_migrate.autogenerate.differences.names import Names
+from flask_sakyum_migrate.autogenerate.renaming.answers import Scope, decide, from_models, stop
+from flask_sakyum_migrate.autogenerate.renaming.inspecting import _option
+from flask_sakyum_migrate.autogenerate.renaming.likeness import (
+    Likeness,
+    columns_alike,
+    tables_alike,
+)
+from flask_sakyum_migrate.autogenerate.renaming.operations import (
+    RenameColumn,
+    RenameTable,
+    rename_by_sql,
+)
 from flask_sakyum_migrate.errors import RefusedError
 from flask_sakyum_migrate.wishes import Wishes
 
@@ -239,8 +248,8 @@ def test_names_lead_both_ways() -> None:
 
 def test_words_of_an_expression() -> None:
     pairs = {"name": "full_name"}
-    assert _words("lower(\"name\") <> 'name'", pairs) == "lower(\"full_name\") <> 'name'"
-    assert _words("nickname || user_name", pairs) == "nickname || user_name"
+    assert renamed("lower(\"name\") <> 'name'", pairs) == "lower(\"full_name\") <> 'name'"
+    assert renamed("nickname || user_name", pairs) == "nickname || user_name"
     assert _option({"name": 10, "age": 4}, pairs) == {"full_name": 10, "age": 4}
     assert _option(["name", "age"], pairs) == ["full_name", "age"]
     assert _option(True, pairs) is True

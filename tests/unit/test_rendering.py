@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import geoalchemy2
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
@@ -216,3 +217,19 @@ def test_what_a_type_brings_is_not_written_twice() -> None:
     )
     table = sa.Table("t", sa.MetaData(), column)
     assert "CheckConstraint" not in code(*table.columns, *table.constraints)
+
+
+def test_a_domain_is_written_by_its_name() -> None:
+    domain = postgresql.DOMAIN("email", sa.String(50), check="VALUE LIKE '%@%'", schema="types")
+    expected = (
+        "sa.Column('x', postgresql.DOMAIN('email', sa.String(length=50), schema='types', "
+        "create_type=False), nullable=True)"
+    )
+    assert code(sa.Column("x", domain), dialect="postgresql") == expected
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_index_of_a_geometry_is_made_once(dialect: str) -> None:
+    """The file makes the index; GeoAlchemy2 would make it with the table on PostGIS."""
+    text = code(sa.Column("x", geoalchemy2.Geometry("POINT")), dialect=dialect)
+    assert ("spatial_index=False" in text) == (dialect == "postgresql")

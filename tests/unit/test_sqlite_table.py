@@ -7,9 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from flask_sakyum_migrate.upgrading.sqlite.health import problems
-from flask_sakyum_migrate.upgrading.sqlite.native import covers
-from flask_sakyum_migrate.upgrading.sqlite.schema import (
+from flask_sakyum_migrate.runtime.sqlite_schema import (
     Database,
     event_of,
     qualified,
@@ -18,7 +16,9 @@ from flask_sakyum_migrate.upgrading.sqlite.schema import (
     tokens_of,
     update_of,
 )
-from flask_sakyum_migrate.upgrading.sqlite.table import read_table
+from flask_sakyum_migrate.runtime.sqlite_table import read_table
+from flask_sakyum_migrate.upgrading.sqlite.health import problems
+from flask_sakyum_migrate.upgrading.sqlite.native import covers
 
 COLUMNS = {
     "id INTEGER PRIMARY KEY AUTOINCREMENT": ["t: AUTOINCREMENT"],

@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 
 from ...binds import DEFAULT
 from ...errors import HalfAppliedError
-from ...results import HalfApplied, RanStatement
+from ...results.operation import HalfApplied, RanStatement
 from ...runtime.guards import Running, Target
 from .table import Entry
 

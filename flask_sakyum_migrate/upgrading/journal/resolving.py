@@ -11,7 +11,8 @@ from alembic.script import ScriptDirectory
 
 from ...errors import ConfigError, HistoryError
 from ...policy import Policy
-from ...results import HalfApplied, Visit
+from ...results.operation import HalfApplied
+from ...results.running import Visit
 from ...runtime.environment import Run
 from ...runtime.guards import Guard, Running, Target
 from ...runtime.steps import StepFunction

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import ops
 
-from ...results import DatabasePlan, PlannedOperation, PlannedStep
+from ...results.foretelling import DatabasePlan, PlannedOperation, PlannedStep
 from ...runtime.steps import StepFunction, bind_keys
 from ...wording import full_name, lines, sentence
 from .recording import Noted, Recorder

@@ -22,8 +22,8 @@ from ...binds import sqlite_file
 from ...errors import DatabaseError
 from ...policy import Policy
 from ...runtime.guards import Guard, Running, Target
+from ...runtime.sqlite_schema import Database, quote
 from ..losses import first_loss
-from .schema import Database, quote
 
 KEPT = 3
 """How many copies of a file are kept, the newest ones."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from .schema import tokens_of
-from .table import Clause, read_table
+from ...runtime.sqlite_schema import tokens_of
+from ...runtime.sqlite_table import Clause, read_table
 
 if TYPE_CHECKING:
     from alembic.operations.batch import ApplyBatchImpl
@@ -115,7 +115,8 @@ class Copy:
             computed = getattr(_new(self.new, clause), "computed", None)
             before = getattr(_old(self._batch, clause), "computed", None)
             if clause.kind == "GENERATED" and computed is not None and before is not None:
-                if str(computed.sqltext) == str(before.sqltext):
+                kept = bool(computed.persisted) == bool(before.persisted)
+                if kept and str(computed.sqltext) == str(before.sqltext):
                     computed.sqltext = sa.literal_column(clause.value)
                     computed.persisted = clause.text.endswith("STORED")
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from .schema import Database, event_of, qualified, quote, text_of, tokens_of, update_of
+from ...runtime.sqlite_schema import (
+    Database,
+    event_of,
+    qualified,
+    quote,
+    text_of,
+    tokens_of,
+    update_of,
+)
 
 Health = dict[str, str]
 """What does not work, such as ``view names``, and why."""

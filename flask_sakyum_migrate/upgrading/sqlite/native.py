@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from .schema import Database, mentioned, quote, read_index, tokens_of
+from ...runtime.sqlite_schema import Database, mentioned, quote, read_index, tokens_of
 
 if TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl

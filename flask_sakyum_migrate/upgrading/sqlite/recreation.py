@@ -20,13 +20,13 @@ from ...errors import DatabaseError, StepError
 from ...policy import Policy
 from ...runtime.guards import Guard, Running, Target
 from ...runtime.sqlite import check_foreign_keys
+from ...runtime.sqlite_schema import Database, qualified, quote, read_index, renamed, text_of
+from ...runtime.sqlite_table import Clause, read_table
 from .copy import Copy
 from .dates import converting_dates
 from .health import Health, problems
 from .native import Native, covers
 from .refusal import how_to_keep, may_lose, stopped
-from .schema import Database, qualified, quote, read_index, renamed, text_of
-from .table import Clause, read_table
 
 if TYPE_CHECKING:
     from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl

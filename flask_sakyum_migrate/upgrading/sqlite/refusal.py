@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import DatabaseError, StepError
 from ...runtime.guards import Running
+from ...runtime.sqlite_table import Clause
 from ...runtime.steps import step_error
-from .table import Clause
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

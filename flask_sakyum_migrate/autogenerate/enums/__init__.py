@@ -1,0 +1,1 @@
+"""Enums and their labels, as a type of PostgreSQL and as a list."""

@@ -1,0 +1,1 @@
+"""Columns that may not be NULL: their rows get a value."""

@@ -1,0 +1,1 @@
+"""What a revision is not made of: such differences stop it, or are left alone."""

@@ -1,0 +1,1 @@
+"""Revision files: how they are written, and read once more before."""
