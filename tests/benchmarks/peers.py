@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("MIGRATE_BENCH_CACHE", REPOSITORY / ".cache" / "bench")).absolute()
+CACHE = Path(os.environ.get("MIGRATE_BENCH_CACHE") or REPOSITORY / ".cache" / "bench").absolute()
 PACKAGE = "flask_sakyum_migrate"
 
 _SQLALCHEMY = ("SQLAlchemy>=2.0,<2.1", "psycopg2-binary", "PyMySQL")

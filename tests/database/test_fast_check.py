@@ -13,6 +13,7 @@ import alembic.autogenerate
 import pytest
 import sqlalchemy as sa
 
+from flask_sakyum_migrate.autogenerate.fast import mysql
 from flask_sakyum_migrate.autogenerate.fast.comparators import is_usual
 from tests import fast_and_slow
 from tests.conftest import Project, ProjectMaker
@@ -250,6 +251,27 @@ def test_a_name_that_is_not_to_be_seen(make_project: ProjectMaker, bind_url: str
     )
     # Alembic would make again what it is not to look at.
     assert project.flask("check").exit_code == 1
+
+
+def test_mariadb_cuts_long_texts_off(make_project: ProjectMaker, make_database: Any) -> None:
+    url = make_database("mariadb")
+    project = Story(make_project, url).upgraded(school())
+    with project.engine().connect() as connection:
+        whole = mysql.read(connection, {None})
+        cut = set()
+        for length in range(50, 1500, 7):
+            connection.execute(sa.text(f"SET SESSION group_concat_max_len = {length}"))
+            for place, stored in mysql.read(connection, {None}).items():
+                assert stored.special or stored == whole[place], length
+                if stored.special:
+                    cut.add(place)
+    assert not any(stored.special for stored in whole.values())
+    assert {(None, "school"), (None, "exam0")} <= cut
+
+    limited = f"{url}?init_command=SET SESSION group_concat_max_len = 300"
+    again = Story(make_project, limited).upgraded(school())
+    with again.app.app_context():
+        assert fast_and_slow._check(again.repository).ok
 
 
 def test_a_user_who_may_not_make_temporary_tables(

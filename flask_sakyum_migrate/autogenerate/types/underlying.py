@@ -7,6 +7,17 @@ from typing import Any, TypeGuard
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+_SIMPLE = (
+    sa.Boolean,
+    sa.Date,
+    sa.DateTime,
+    sa.Integer,
+    sa.LargeBinary,
+    sa.Numeric,
+    sa.String,
+    sa.Time,
+)
+
 
 def underlying(type_: TypeEngine[Any], dialect: sa.Dialect) -> TypeEngine[Any]:
     """Return the type that SQLAlchemy or a dialect defines.
@@ -24,11 +35,27 @@ def underlying(type_: TypeEngine[Any], dialect: sa.Dialect) -> TypeEngine[Any]:
 
 
 def adapted(type_: TypeEngine[Any], dialect: sa.Dialect) -> Any:
-    """Return the type as a dialect has it, below every decorator."""
+    """Return the type as a dialect has it, below every decorator; None for numbers, texts, dates.
+
+    Those are what most columns have, no enum, domain or array anywhere, and slow to adapt.
+    """
+    if is_simple(type_, dialect):
+        return None
     here: Any = type_.dialect_impl(dialect)
     while isinstance(here, TypeDecorator):
         here = here.load_dialect_impl(dialect).dialect_impl(dialect)
     return here
+
+
+def is_simple(type_: TypeEngine[Any], dialect: sa.Dialect) -> bool:
+    """Tell whether a type is a number, a text, a date and the like of SQLAlchemy's own."""
+    is_own = type(type_).__module__.startswith("sqlalchemy.")
+    return (
+        is_own
+        and isinstance(type_, _SIMPLE)
+        and not isinstance(type_, sa.Enum)  # it is a text as well
+        and variant_of(type_, dialect) is None
+    )
 
 
 def variant_of(type_: TypeEngine[Any], dialect: sa.Dialect) -> TypeEngine[Any] | None:
