@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .constraints import checks, keys, unnamed
+from .constraints import checks, conditions, keys, unnamed
 from .differences.pipeline import Pipeline, Unit
 from .enums import label_lists
 from .enums.changing import Enums
@@ -26,6 +26,7 @@ UNITS = (
     computed.compare,
     label_lists.compare_mysql,
     label_lists.compare_checks,
+    conditions.compare,
     checks.drop_with_columns,
     unnamed.drop_unseen,
     unnamed.name_constraints,

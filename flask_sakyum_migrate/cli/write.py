@@ -75,7 +75,7 @@ def wish_options() -> list[click.Option]:
             "drops",
             multiple=True,
             metavar="NAME",
-            help="A table or column that is meant to go, with its rows: exam, user.nick.",
+            help="A table, column or CHECK that is meant to go: exam, user.nick, user.ck_age.",
         ),
         option(
             "--default",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import Operations, ops
@@ -85,6 +86,16 @@ def _run(operations: Operations, op: RunSql) -> None:
 def colons(sql: str) -> str:
     """Return SQL as ``text()`` takes it, where a colon would be a parameter."""
     return re.sub(r"(?<![:\w\\]):(?=\w+(?!:))", r"\\:", sql)
+
+
+def as_read(value: Any) -> Any:
+    """Return an expression whose colons stay colons, where nobody gave values to its parameters.
+
+    What is written in a model, or was read from a database, has colons that are no parameters.
+    """
+    if isinstance(value, sa.TextClause) and None in value.compile().params.values():
+        return sa.text(colons(value.text))
+    return value
 
 
 def words(text: str, pairs: Mapping[str, str]) -> str:

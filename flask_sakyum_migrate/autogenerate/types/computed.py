@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ from ..differences.bysql import colons, words
 from ..differences.changes import Changes, full_name
 from ..differences.names import Place, place_of
 from .defaults import both
-from .stored import undone
+from .expressions import compared, expression_sql, made
 
 _TABLE = "flask_sakyum_migrate_computes"
 
@@ -228,40 +227,15 @@ def _is_same(
     if there is None or column.computed is None:
         return there is None and column.computed is None
     persisted = column.computed.persisted  # None: nobody says whether the value is kept
-    wanted = _sql(changes, column)
-    if persisted in (None, there.stored) and _tokens(wanted) == _tokens(there.sql):
+    wanted = expression_sql(changes, column.computed.sqltext)
+    if persisted in (None, there.stored) and compared(wanted) == compared(there.sql):
         return True
     if changes.dialect == "sqlite":
         return False
     # Both as the inspector tells them: with some packages it takes STORED for VIRTUAL.
     asked = _ask(changes, table, column, wanted)
-    same = asked is None or _tokens(asked.sql) == _tokens(there.sql)
+    same = asked is None or compared(asked.sql) == compared(there.sql)
     return same and (asked is None or persisted is None or asked.stored == there.stored)
-
-
-def _sql(changes: Changes, column: sa.Column[Any]) -> str:
-    """Return the expression of a model as CREATE TABLE has it."""
-    assert column.computed is not None
-    compiler: Any = changes.context.dialect.statement_compiler(changes.context.dialect, None)
-    text = compiler.process(column.computed.sqltext, include_table=False, literal_binds=True)
-    return changes.single_percents(str(text))
-
-
-def _tokens(sql: str) -> list[str]:
-    """Return an expression without what makes no difference."""
-    tokens = [one.key for one in tokens_of(sql)]
-    while tokens[:1] == ["("] and _closed(tokens) == len(tokens) - 1:
-        tokens = tokens[1:-1]
-    return tokens
-
-
-def _closed(tokens: list[str]) -> int:
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += {"(": 1, ")": -1}.get(token, 0)
-        if depth == 0:
-            return place
-    return -1
 
 
 def _ask(
@@ -280,26 +254,12 @@ def _ask(
     )
     connection = changes.connection
     try:
-        with _made(connection, asked):
+        with made(connection, asked):
             found = sa.inspect(connection).get_columns(_TABLE)
-            made: Any = next(one["computed"] for one in found if one["name"] == column.name)
-            return Expression(made["sqltext"], bool(made.get("persisted")))
+            there: Any = next(one["computed"] for one in found if one["name"] == column.name)
+            return Expression(there["sqltext"], bool(there.get("persisted")))
     except sa.exc.DBAPIError:
         return None
-
-
-@contextmanager
-def _made(connection: sa.Connection, table: sa.Table) -> Iterator[None]:
-    if connection.dialect.name == "postgresql":
-        with undone(connection):
-            connection.execute(sa.schema.CreateTable(table))
-            yield
-        return
-    connection.execute(sa.schema.CreateTable(table))
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql(f"DROP TEMPORARY TABLE {_TABLE}")
 
 
 # ---- making one anew ----------------------------------------------------------------------------

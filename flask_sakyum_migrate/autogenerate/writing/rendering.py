@@ -22,6 +22,7 @@ from alembic.operations import ops
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from ..differences.bysql import as_read, colons
 from ..types.underlying import variant_of
 
 Rendered = str | Literal[False]
@@ -30,8 +31,6 @@ Rendered = str | Literal[False]
 # Databases a type may have a form of its own for.
 _DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
 _SAME_EVERYWHERE = ("now", "current_timestamp", "current_date", "current_time")
-# What SQLAlchemy's text() takes for a parameter.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w+(?!:))")
 
 
 def render_item(kind: str, item: Any, context: AutogenContext) -> Rendered:
@@ -246,13 +245,10 @@ def _check(check: sa.CheckConstraint, context: AutogenContext) -> Rendered:
 def _sql(value: sa.ClauseElement, context: AutogenContext, *, is_default: bool = True) -> str:
     """Return an SQL expression as it has to stand in ``text()``."""
     impl = context.migration_context.impl
-    if isinstance(value, sa.TextClause) and None in value.compile().params.values():
-        # What was read from a database has colons that are no parameters.
-        value = sa.text(_PARAMETER.sub(r"\\:", value.text))
-    text = impl.render_ddl_sql_expr(value, is_server_default=is_default)
+    text = impl.render_ddl_sql_expr(as_read(value), is_server_default=is_default)
     if impl.dialect.paramstyle in ("format", "pyformat"):
         text = text.replace("%%", "%")  # which is doubled for the driver, when it is run
-    return _PARAMETER.sub(r"\\:", text)
+    return colons(text)
 
 
 def _prefix(context: AutogenContext) -> str:

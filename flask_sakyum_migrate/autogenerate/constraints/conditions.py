@@ -1,0 +1,393 @@
+"""CHECK constraints whose condition is not that of the model: Alembic does not compare them.
+
+A database keeps no condition as it was written. So where the texts differ, the database writes the
+condition of the model as well, on a temporary table. A name alone makes no difference: most have
+none in the models, and one that the database invented.
+
+What only the database has is told and left: before, nobody compared them, and a revision that takes
+away what somebody wrote by hand takes away what protects the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+
+from ...runtime.sqlite_schema import mentioned, tokens_of
+from ...runtime.sqlite_table import read_table
+from ..differences.bysql import colons, words
+from ..differences.changes import Changes, full_name
+from ..differences.checks import DropCheck, MakeCheck
+from ..differences.names import Place, place_of
+from ..types.defaults import both, percent
+from ..types.expressions import compared, expression_sql, made
+from ..types.stored import Columns, undone
+from .ordering import default_name
+
+_TABLE = "flask_sakyum_migrate_checks"
+
+_POSTGRESQL = """
+SELECT n.nspname, c.relname, o.conname, pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o
+JOIN pg_class c ON c.oid = o.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE o.contype = 'c' AND c.relkind IN ('r', 'p') AND o.conislocal AND {where}
+"""
+_HERE = "n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'"
+_ASKED = f"c.oid = to_regclass('pg_temp.{_TABLE}')"
+_MARIADB = "SELECT * FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()"
+_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%CHECK%'"
+
+
+@dataclass
+class Stored:
+    """A CHECK of the database.
+
+    :param name: empty where it has none.
+    :param sql: the condition, as the database writes it.
+    :param can_go: it can be dropped by its name.
+    """
+
+    name: str
+    sql: str
+    can_go: bool = True
+
+
+@dataclass
+class _Table:
+    """A table in which the models and the database are held against each other.
+
+    :param model: the table of the models.
+    :param there: what the database has, with the names of the models; what is found is taken out.
+    :param wanted: what the models have; what is found is taken out.
+    """
+
+    model: sa.Table
+    there: list[Stored]
+    wanted: list[sa.CheckConstraint] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return full_name(self.model.name, self.model.schema)
+
+    def take(self, texts: dict[sa.CheckConstraint, str]) -> None:
+        """Take out what is on both sides."""
+        for check in list(self.wanted):
+            key = compared(texts[check])
+            same = [one for one in self.there if compared(one.sql) == key]
+            if same:
+                # Of two with one condition, the one with the name.
+                same.sort(key=lambda one: one.name != check.name)
+                self.there.remove(same[0])
+                self.wanted.remove(check)
+
+
+def compare(changes: Changes) -> None:
+    """Add what makes the CHECK constraints those of the models; tell what only the database has.
+
+    Of SQLite and MariaDB only the database itself is looked at, and none beside it. MySQL is not
+    compared.
+    """
+    _make_with_tables(changes)
+    stored = _stored(changes)
+    if stored is None:
+        return
+    extra: list[tuple[str, Stored]] = []
+    for place, table in list(both(changes)):
+        if changes.dialect != "postgresql" and place[0] is not None:
+            continue
+        wanted = [one for one in table.constraints if isinstance(one, sa.CheckConstraint)]
+        wanted = [one for one in wanted + _at_columns(table) if _is_seen(changes, one)]
+        there = stored.get(place, [])
+        if wanted or there:
+            held = _Table(table, _there(changes, table, there), wanted)
+            _compare(changes, held, place)
+            extra.extend((held.name, one) for one in held.there)
+    _leave(changes, extra)
+
+
+def _at_columns(table: sa.Table) -> list[sa.CheckConstraint]:
+    """Return those that stand at a column; SQLAlchemy does not count them among the table's."""
+    return [
+        one
+        for column in table.c
+        for one in column.constraints
+        if isinstance(one, sa.CheckConstraint)
+    ]
+
+
+def _is_seen(changes: Changes, check: sa.CheckConstraint) -> bool:
+    name = check.name if isinstance(check.name, str) else None
+    filters = AutogenContext(changes.context)
+    return filters.run_object_filters(check, name, "check_constraint", False, None)
+
+
+def _make_with_tables(changes: Changes) -> None:
+    """Make those that stand at a column with a new table: Alembic does not write them."""
+    for _, one in changes.walk():
+        model = None
+        if isinstance(one, ops.CreateTableOp):
+            model = changes.model(one.table_name, one.schema)
+        for check in _at_columns(model) if model is not None else ():
+            name = check.name if isinstance(check.name, str) else None
+            text = sa.text(colons(expression_sql(changes, check.sqltext)))
+            one.columns = [*one.columns, sa.CheckConstraint(text, name=name)]
+
+
+def _compare(changes: Changes, held: _Table, place: Place) -> None:
+    """Take out what is the same, and add what makes the rest the same."""
+    known = _names_in(changes, held.model)
+    held.there = [one for one in held.there if one.name not in known]
+    held.wanted = [one for one in held.wanted if str(one.name) not in known]
+    texts = {one: expression_sql(changes, one.sqltext) for one in held.wanted}
+    held.take(texts)
+    if held.wanted and held.there:
+        asked = _asked(changes, held, texts)
+        if asked is None:
+            held.there = []
+            return
+        held.take(texts | asked)
+    _leave_types(held, texts)
+    held.wanted.sort(key=lambda one: texts[one])
+    for check in held.wanted:
+        before = _other(held, check, texts[check])
+        if before is not None and not before.can_go:
+            changes.notes.append(
+                f"A CHECK of {held.name} is ({before.sql}) in the database and ({texts[check]}) in "
+                "the models. It cannot be dropped by a name there: make the table or the column "
+                "anew in a revision of your own."
+            )
+            held.there.remove(before)
+            continue
+        if before is not None:
+            held.there.remove(before)
+            changes.add_to_table(DropCheck(_made(held.model, before.name, before.sql)))
+        name = _name(changes, held, check, texts[check])
+        changes.add_to_table(_made(held.model, name, texts[check]))
+        _tell_rows(changes, held, place, name, texts[check])
+
+
+def _made(table: sa.Table, name: str, sql: str) -> MakeCheck:
+    return MakeCheck(name, table.name, sql, table.schema)
+
+
+def _other(held: _Table, check: sa.CheckConstraint, text: str) -> Stored | None:
+    """Return what a CHECK of the models was before: by its name, or by its columns."""
+    if isinstance(check.name, str):
+        named = [one for one in held.there if one.name.lower() == check.name.lower()]
+        if named:
+            return named[0]
+    columns = mentioned(tokens_of(text))
+    alike = [one for one in held.there if mentioned(tokens_of(one.sql)) == columns]
+    return alike[0] if len(alike) == 1 and not isinstance(check.name, str) else None
+
+
+def _name(changes: Changes, held: _Table, check: sa.CheckConstraint, text: str) -> str:
+    """Return the name of a CHECK of the models; the one without a name gets one."""
+    if isinstance(check.name, str):
+        return check.name
+    used = mentioned(tokens_of(text))
+    columns = [one.name for one in held.model.c if one.name.lower() in used]
+    taken = {one.name for one in held.there} | _names_in(changes, held.model)
+    name = default_name("ck", held.model.name, columns)
+    number = 1
+    while name in taken:
+        number += 1
+        name = default_name("ck", held.model.name, [*columns, str(number)])
+    return name
+
+
+def _names_in(changes: Changes, table: sa.Table) -> set[str]:
+    """Return the names of constraints that are made or dropped already."""
+    return {
+        str(one.constraint_name)
+        for _, one in changes.walk()
+        if isinstance(one, ops.DropConstraintOp | ops.CreateCheckConstraintOp)
+        and (one.table_name, one.schema) == (table.name, table.schema)
+    }
+
+
+def _leave_types(held: _Table, texts: dict[sa.CheckConstraint, str]) -> None:
+    """Leave out what a type brings along, and what is not for every database.
+
+    The labels of an enum have a unit of their own.
+    """
+    special = [one for one in held.wanted if _is_special(one)]
+    columns = [mentioned(tokens_of(texts[one])) for one in special]
+    held.wanted = [one for one in held.wanted if one not in special]
+    held.there = [one for one in held.there if mentioned(tokens_of(one.sql)) not in columns]
+
+
+def _is_special(check: sa.CheckConstraint) -> bool:
+    # SQLAlchemy has no public name for either; the tests name them.
+    return bool(getattr(check, "_type_bound", False)) or (
+        getattr(check, "_ddl_if", None) is not None
+    )
+
+
+def _leave(changes: Changes, extra: Sequence[tuple[str, Stored]]) -> None:
+    """Drop what a person says is to go, and tell the rest."""
+    left = []
+    for table, one in extra:
+        name = f"{table}.{one.name}"
+        if one.can_go and name in changes.wishes.drops:
+            schema, _, short = table.rpartition(".")
+            changes.add_to_table(DropCheck(MakeCheck(one.name, short, one.sql, schema or None)))
+        else:
+            left.append((name if one.can_go else "", f"{one.name or 'a CHECK'} of {table}"))
+    if not left:
+        return
+    names = ", ".join(words for _, words in left[:5]) + (", ..." if len(left) > 5 else "")
+    can_go = next((name for name, _ in left if name), None)
+    more = f" To drop {'it' if len(left) == 1 else 'one'}:  flask db migrate --drop {can_go}"
+    changes.notes.append(
+        f"Left alone: CHECK {names}, which the models do not have.{more if can_go else ''}"
+    )
+
+
+def _tell_rows(changes: Changes, held: _Table, place: Place, name: str, sql: str) -> None:
+    """Note how many rows a new CHECK would stop on."""
+    stored = {new: old for old, new in _pairs(changes, held.model).items()}
+    table = changes.context.dialect.identifier_preparer.format_table(sa.table(place[1]))
+    if place[0] is not None:
+        schema = changes.context.dialect.identifier_preparer.quote_schema(place[0])
+        table = f"{schema}.{table}"
+    condition = percent(changes.context.dialect, words(sql, stored))
+    query = f"SELECT count(*) FROM {table} WHERE NOT ({condition})"  # noqa: S608
+    try:
+        with undone(changes.connection):
+            count = changes.connection.exec_driver_sql(query).scalar_one()
+    except sa.exc.DBAPIError:  # a column that is new
+        return
+    if count:
+        some, them = ("row does", "it") if count == 1 else ("rows do", "them")
+        changes.notes.append(
+            f"{count:,} {some} not fit {name} of {held.name} ({sql}): the upgrade stops on {them}. "
+            "Mend them in a revision before it."
+        )
+
+
+# ---- what the database has, and what it would make of the models --------------------------------
+
+
+def _pairs(changes: Changes, table: sa.Table) -> dict[str, str]:
+    return dict(changes.renamed.columns.get((table.schema, table.name), {}))
+
+
+def _there(changes: Changes, table: sa.Table, found: Sequence[Stored]) -> list[Stored]:
+    """Return what a table has, with the names of the models, without what goes with a column."""
+    pairs = _pairs(changes, table)
+    gone = {
+        one.column_name.lower()
+        for _, one in changes.walk()
+        if isinstance(one, ops.DropColumnOp)
+        and (one.table_name, one.schema) == (table.name, table.schema)
+    }
+    filters = AutogenContext(changes.context)
+    parents: Any = {"schema_name": table.schema, "table_name": table.name}
+    renamed = [Stored(one.name, words(one.sql, pairs), one.can_go) for one in found]
+    return [
+        one
+        for one in renamed
+        if not mentioned(tokens_of(one.sql)) & gone
+        and filters.run_name_filters(one.name or None, "check_constraint", parents)
+    ]
+
+
+def _stored(changes: Changes) -> dict[Place, list[Stored]] | None:
+    """Return what the database has; None where it is not looked at."""
+    dialect: Any = changes.context.dialect
+    ways = {"postgresql": _of_postgresql, "mysql": _of_mariadb, "sqlite": _of_sqlite}
+    way = ways.get(changes.dialect)
+    if way is None or (changes.dialect == "mysql" and not dialect.is_mariadb):
+        return None
+    found: dict[Place, list[Stored]] = {}
+    for schema, table, one in way(changes.connection):
+        found.setdefault(place_of(schema, table, dialect), []).append(one)
+    return found
+
+
+_Found = Iterator[tuple["str | None", str, Stored]]
+
+
+def _of_postgresql(connection: sa.Connection, where: str = _HERE) -> _Found:
+    text = _POSTGRESQL.format(where=where)
+    if connection.dialect.paramstyle not in ("format", "pyformat"):
+        text = text.replace("%%", "%")
+    for schema, table, name, sql in connection.exec_driver_sql(text):
+        yield schema, table, Stored(name, sql)
+
+
+def _of_mariadb(connection: sa.Connection) -> _Found:
+    for row in connection.exec_driver_sql(_MARIADB).mappings():
+        name, sql = row["CONSTRAINT_NAME"], row["CHECK_CLAUSE"]
+        is_table = row.get("LEVEL", "Table") == "Table"  # older ones do not tell
+        if is_table or compared(sql) != compared(f"json_valid(`{name}`)"):  # as JSON has it
+            yield row["CONSTRAINT_SCHEMA"], row["TABLE_NAME"], Stored(name, sql, is_table)
+
+
+def _of_sqlite(connection: sa.Connection) -> _Found:
+    for table, sql in connection.exec_driver_sql(_SQLITE):
+        for clause in read_table(sql):
+            if clause.kind == "CHECK":
+                yield None, table, Stored(clause.name, clause.value, bool(clause.name))
+
+
+def _asked(
+    changes: Changes, held: _Table, texts: dict[sa.CheckConstraint, str]
+) -> dict[sa.CheckConstraint, str] | None:
+    """Return how the database writes what the models have, without what it would not make.
+
+    :returns: None where this user may not ask.
+    """
+    if changes.dialect == "sqlite":  # it keeps the text
+        return {}
+    found = _ask(changes, held, held.wanted, texts)
+    if found is None:
+        if not Columns(changes.connection).can_ask():
+            return None
+        found = {}
+        for one in held.wanted if len(held.wanted) > 1 else ():
+            found |= _ask(changes, held, [one], texts) or {}
+    return found
+
+
+def _ask(
+    changes: Changes,
+    held: _Table,
+    checks: Sequence[sa.CheckConstraint],
+    texts: dict[sa.CheckConstraint, str],
+) -> dict[sa.CheckConstraint, str] | None:
+    names = {f"c{number}": check for number, check in enumerate(checks)}
+    asked = sa.Table(_TABLE, sa.MetaData(), prefixes=["TEMPORARY"])
+    used = {name for check in checks for name in mentioned(tokens_of(texts[check]))}
+    before = {
+        one.column_name: one.existing_type
+        for _, one in changes.walk()
+        if isinstance(one, ops.AlterColumnOp)
+        and one.modify_type is not None
+        and (one.table_name, one.schema) == (held.model.name, held.model.schema)
+    }
+    for column in held.model.c:
+        if column.name.lower() in used:
+            asked.append_column(sa.Column(column.name, before.get(column.name, column.type)))
+    for name, check in names.items():
+        # Of the model's own columns it would become a constraint of the model.
+        asked.append_constraint(sa.CheckConstraint(sa.text(colons(texts[check])), name=name))
+    try:
+        with made(changes.connection, asked):
+            return {names[name]: sql for name, sql in _read(changes.connection) if name in names}
+    except sa.exc.DBAPIError:
+        return None
+
+
+def _read(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    if connection.dialect.name == "postgresql":
+        for _, _, one in _of_postgresql(connection, _ASKED):
+            yield one.name, one.sql
+        return
+    for found in sa.inspect(connection).get_check_constraints(_TABLE):
+        yield str(found["name"]), found["sqltext"]
