@@ -47,6 +47,7 @@ class Column:
     :param refers: the table that a foreign key points to; where its key has two columns, there is
         a second column beside this one.
     :param default: whether the database has a default.
+    :param check: the value that a CHECK forbids; 0 where there is none.
     :param computed: for a column that the database computes: from which one, and times what.
     """
 
@@ -59,6 +60,7 @@ class Column:
     refers: str | None = None
     has_key: bool = True
     cascades: bool = False
+    check: int = 0
     computed: tuple[str, int] | None = None
     labels: tuple[str, ...] = ()
     comment: str | None = None
@@ -135,6 +137,9 @@ class State:
         yield _column(
             table, one, *([sa.ForeignKey(f"{one.refers}.id", ondelete=deleting)] if alone else [])
         )
+        if one.check and has_check(one):
+            # Numbers and texts alike: the type may change.
+            yield sa.CheckConstraint(f"{one.name} <> '{-one.check}'", name=f"ck_{table}_{one.name}")
         if len(names) == 2:
             yield _column(table, replace(one, name=names[1], index=False))
             if has_key:
@@ -160,6 +165,11 @@ def _column(table: str, one: Column, *more: Any) -> sa.Column[Any]:
         server_default=_server_default(one) if one.default else None,
         comment=one.comment,
     )
+
+
+def has_check(one: Column) -> bool:
+    """Tell whether a column is one that a CHECK can be about."""
+    return one.kind in NUMBERS and not one.refers
 
 
 def _in_a_key(one: Column) -> bool:
@@ -266,6 +276,8 @@ def add_column(chance: random.Random, state: State, table: str, name: str) -> No
             and chance.random() < 0.3,
             index=kind not in ("text", "json") and chance.random() < 0.2,
         )
+        if has_check(one) and chance.random() < 0.2:
+            one = replace(one, check=1)
         if kind in NUMBERS and kind != "text" and chance.random() < 0.2:
             one = replace(one, unique=True, nullable=True, index=False, default=False)
     state.tables[table][name] = one
@@ -377,11 +389,15 @@ def _factor(chance: random.Random, one: Column) -> Column | None:
     return replace(one, computed=(one.computed[0], 3)) if one.computed else None
 
 
+def _check(chance: random.Random, one: Column) -> Column | None:
+    return replace(one, check=chance.randint(0, 3)) if has_check(one) else None
+
+
 def _labels(chance: random.Random, one: Column) -> Column | None:
     return replace(one, labels=("red", "blue", "green")) if one.kind == "enum" else None
 
 
-EDITS = [_retype, _nullable, _default, _index, _unique, _key, _cascade, _labels, _factor]
+EDITS = [_retype, _nullable, _default, _index, _unique, _key, _cascade, _labels, _factor, _check]
 STEPS = [
     *(_add, _add, _drop, _drop, _add_table, _drop_table, _pair),
     *map(_change, [*EDITS, _retype, _nullable]),

@@ -336,3 +336,22 @@ def test_other_schemas_of_postgresql(make_project: ProjectMaker, make_database: 
     settled(project)
     up_down_up(project)
     rows(project, "INSERT INTO hr.person (age) VALUES (19)")
+
+
+@pytest.mark.parametrize("after", ["age >= '18'", "age <> '50'"])
+def test_a_check_on_a_column_that_becomes_a_text(
+    make_project: ProjectMaker, bind_url: str, after: str
+) -> None:
+    def state(type_: Any, condition: str) -> Models:
+        def models(db: Any) -> None:
+            check = sa.CheckConstraint(condition, name="ck_age")
+            table(db, "person", sa.Column("age", type_), sa.Column("name", sa.String(9)), check)
+
+        return models
+
+    story = Story(make_project, bind_url)
+    project = story.upgraded(state(sa.Integer, "age >= '18'"))
+    rows(project, "INSERT INTO person (age) VALUES (19)")
+    project = story.upgraded(state(sa.String(20), after))
+    settled(project)
+    up_down_up(project)

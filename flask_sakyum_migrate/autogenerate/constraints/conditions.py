@@ -10,7 +10,7 @@ away what somebody wrote by hand takes away what protects the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,41 +19,15 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from ...runtime.sqlite_schema import mentioned, tokens_of
-from ...runtime.sqlite_table import read_table
 from ..differences.bysql import colons, words
 from ..differences.changes import Changes, full_name
 from ..differences.checks import DropCheck, MakeCheck
-from ..differences.names import Place, place_of
+from ..differences.names import Place
 from ..types.defaults import both, percent
-from ..types.expressions import compared, expression_sql, made
+from ..types.expressions import compared, expression_sql
 from ..types.stored import Columns, undone
 from .ordering import default_name
-
-_TABLE = "flask_sakyum_migrate_checks"
-
-_POSTGRESQL = """
-SELECT n.nspname, c.relname, o.conname, pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o
-JOIN pg_class c ON c.oid = o.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE o.contype = 'c' AND c.relkind IN ('r', 'p') AND o.conislocal AND {where}
-"""
-_HERE = "n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'"
-_ASKED = f"c.oid = to_regclass('pg_temp.{_TABLE}')"
-_MARIADB = "SELECT * FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()"
-_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%CHECK%'"
-
-
-@dataclass
-class Stored:
-    """A CHECK of the database.
-
-    :param name: empty where it has none.
-    :param sql: the condition, as the database writes it.
-    :param can_go: it can be dropped by its name.
-    """
-
-    name: str
-    sql: str
-    can_go: bool = True
+from .stored_checks import Stored, ask, retyped, stored
 
 
 @dataclass
@@ -63,11 +37,13 @@ class _Table:
     :param model: the table of the models.
     :param there: what the database has, with the names of the models; what is found is taken out.
     :param wanted: what the models have; what is found is taken out.
+    :param same: filled in: what both have.
     """
 
     model: sa.Table
     there: list[Stored]
-    wanted: list[sa.CheckConstraint] = field(default_factory=list)
+    wanted: list[sa.CheckConstraint]
+    same: list[tuple[Stored, sa.CheckConstraint]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -83,6 +59,7 @@ class _Table:
                 same.sort(key=lambda one: one.name != check.name)
                 self.there.remove(same[0])
                 self.wanted.remove(check)
+                self.same.append((same[0], check))
 
 
 def compare(changes: Changes) -> None:
@@ -92,8 +69,8 @@ def compare(changes: Changes) -> None:
     compared.
     """
     _make_with_tables(changes)
-    stored = _stored(changes)
-    if stored is None:
+    found = stored(changes)
+    if found is None:
         return
     extra: list[tuple[str, Stored]] = []
     for place, table in list(both(changes)):
@@ -101,7 +78,7 @@ def compare(changes: Changes) -> None:
             continue
         wanted = [one for one in table.constraints if isinstance(one, sa.CheckConstraint)]
         wanted = [one for one in wanted + _at_columns(table) if _is_seen(changes, one)]
-        there = stored.get(place, [])
+        there = found.get(place, [])
         if wanted or there:
             held = _Table(table, _there(changes, table, there), wanted)
             _compare(changes, held, place)
@@ -150,6 +127,7 @@ def _compare(changes: Changes, held: _Table, place: Place) -> None:
             held.there = []
             return
         held.take(texts | asked)
+    _step_aside(changes, held, texts)
     _leave_types(held, texts)
     held.wanted.sort(key=lambda one: texts[one])
     for check in held.wanted:
@@ -270,9 +248,6 @@ def _tell_rows(changes: Changes, held: _Table, place: Place, name: str, sql: str
         )
 
 
-# ---- what the database has, and what it would make of the models --------------------------------
-
-
 def _pairs(changes: Changes, table: sa.Table) -> dict[str, str]:
     return dict(changes.renamed.columns.get((table.schema, table.name), {}))
 
@@ -297,45 +272,6 @@ def _there(changes: Changes, table: sa.Table, found: Sequence[Stored]) -> list[S
     ]
 
 
-def _stored(changes: Changes) -> dict[Place, list[Stored]] | None:
-    """Return what the database has; None where it is not looked at."""
-    dialect: Any = changes.context.dialect
-    ways = {"postgresql": _of_postgresql, "mysql": _of_mariadb, "sqlite": _of_sqlite}
-    way = ways.get(changes.dialect)
-    if way is None or (changes.dialect == "mysql" and not dialect.is_mariadb):
-        return None
-    found: dict[Place, list[Stored]] = {}
-    for schema, table, one in way(changes.connection):
-        found.setdefault(place_of(schema, table, dialect), []).append(one)
-    return found
-
-
-_Found = Iterator[tuple["str | None", str, Stored]]
-
-
-def _of_postgresql(connection: sa.Connection, where: str = _HERE) -> _Found:
-    text = _POSTGRESQL.format(where=where)
-    if connection.dialect.paramstyle not in ("format", "pyformat"):
-        text = text.replace("%%", "%")
-    for schema, table, name, sql in connection.exec_driver_sql(text):
-        yield schema, table, Stored(name, sql)
-
-
-def _of_mariadb(connection: sa.Connection) -> _Found:
-    for row in connection.exec_driver_sql(_MARIADB).mappings():
-        name, sql = row["CONSTRAINT_NAME"], row["CHECK_CLAUSE"]
-        is_table = row.get("LEVEL", "Table") == "Table"  # older ones do not tell
-        if is_table or compared(sql) != compared(f"json_valid(`{name}`)"):  # as JSON has it
-            yield row["CONSTRAINT_SCHEMA"], row["TABLE_NAME"], Stored(name, sql, is_table)
-
-
-def _of_sqlite(connection: sa.Connection) -> _Found:
-    for table, sql in connection.exec_driver_sql(_SQLITE):
-        for clause in read_table(sql):
-            if clause.kind == "CHECK":
-                yield None, table, Stored(clause.name, clause.value, bool(clause.name))
-
-
 def _asked(
     changes: Changes, held: _Table, texts: dict[sa.CheckConstraint, str]
 ) -> dict[sa.CheckConstraint, str] | None:
@@ -345,49 +281,28 @@ def _asked(
     """
     if changes.dialect == "sqlite":  # it keeps the text
         return {}
-    found = _ask(changes, held, held.wanted, texts)
+    names = {f"c{number}": check for number, check in enumerate(held.wanted)}
+    wanted = {name: texts[check] for name, check in names.items()}
+    found = ask(changes, held.model, wanted)
     if found is None:
         if not Columns(changes.connection).can_ask():
             return None
         found = {}
-        for one in held.wanted if len(held.wanted) > 1 else ():
-            found |= _ask(changes, held, [one], texts) or {}
-    return found
+        for name, text in wanted.items() if len(wanted) > 1 else ():
+            found |= ask(changes, held.model, {name: text}) or {}
+    return {names[name]: sql for name, sql in found.items()}
 
 
-def _ask(
-    changes: Changes,
-    held: _Table,
-    checks: Sequence[sa.CheckConstraint],
-    texts: dict[sa.CheckConstraint, str],
-) -> dict[sa.CheckConstraint, str] | None:
-    names = {f"c{number}": check for number, check in enumerate(checks)}
-    asked = sa.Table(_TABLE, sa.MetaData(), prefixes=["TEMPORARY"])
-    used = {name for check in checks for name in mentioned(tokens_of(texts[check]))}
-    before = {
-        one.column_name: one.existing_type
-        for _, one in changes.walk()
-        if isinstance(one, ops.AlterColumnOp)
-        and one.modify_type is not None
-        and (one.table_name, one.schema) == (held.model.name, held.model.schema)
-    }
-    for column in held.model.c:
-        if column.name.lower() in used:
-            asked.append_column(sa.Column(column.name, before.get(column.name, column.type)))
-    for name, check in names.items():
-        # Of the model's own columns it would become a constraint of the model.
-        asked.append_constraint(sa.CheckConstraint(sa.text(colons(texts[check])), name=name))
-    try:
-        with made(changes.connection, asked):
-            return {names[name]: sql for name, sql in _read(changes.connection) if name in names}
-    except sa.exc.DBAPIError:
-        return None
-
-
-def _read(connection: sa.Connection) -> Iterator[tuple[str, str]]:
-    if connection.dialect.name == "postgresql":
-        for _, _, one in _of_postgresql(connection, _ASKED):
-            yield one.name, one.sql
+def _step_aside(changes: Changes, held: _Table, texts: dict[sa.CheckConstraint, str]) -> None:
+    """Make anew what PostgreSQL could not read any more when a column has another type."""
+    columns = {name.lower() for name, _ in retyped(changes, held.model)}
+    if changes.dialect != "postgresql" or not columns:
         return
-    for found in sa.inspect(connection).get_check_constraints(_TABLE):
-        yield str(found["name"]), found["sqltext"]
+    for before, check in held.same:
+        if mentioned(tokens_of(before.sql)) & columns:
+            if ask(changes, held.model, {"c": before.sql}, after=True) is None:
+                drop = DropCheck(_made(held.model, before.name, before.sql))
+                make = _made(held.model, before.name, texts[check])
+                drop.told = make.told = ""  # type: ignore[attr-defined]
+                changes.add_to_table(drop)
+                changes.add_to_table(make)
