@@ -27,7 +27,7 @@ from ..types.defaults import both, percent
 from ..types.expressions import compared, expression_sql
 from ..types.stored import Columns, undone
 from .ordering import default_name
-from .stored_checks import Stored, ask, retyped, stored
+from .stored_checks import Stored, ask, at_columns, checks_of, is_looked_at, retyped, stored
 
 
 @dataclass
@@ -63,37 +63,20 @@ class _Table:
 
 
 def compare(changes: Changes) -> None:
-    """Add what makes the CHECK constraints those of the models; tell what only the database has.
-
-    Of SQLite and MariaDB only the database itself is looked at, and none beside it. MySQL is not
-    compared.
-    """
+    """Add what makes the CHECK constraints those of the models; tell what only the database has."""
     _make_with_tables(changes)
-    found = stored(changes)
-    if found is None:
-        return
+    found = stored(changes.connection)
     extra: list[tuple[str, Stored]] = []
     for place, table in list(both(changes)):
-        if changes.dialect != "postgresql" and place[0] is not None:
+        if not is_looked_at(changes.context.dialect, place):
             continue
-        wanted = [one for one in table.constraints if isinstance(one, sa.CheckConstraint)]
-        wanted = [one for one in wanted + _at_columns(table) if _is_seen(changes, one)]
+        wanted = [one for one in checks_of(table) if _is_seen(changes, one)]
         there = found.get(place, [])
         if wanted or there:
             held = _Table(table, _there(changes, table, there), wanted)
             _compare(changes, held, place)
             extra.extend((held.name, one) for one in held.there)
     _leave(changes, extra)
-
-
-def _at_columns(table: sa.Table) -> list[sa.CheckConstraint]:
-    """Return those that stand at a column; SQLAlchemy does not count them among the table's."""
-    return [
-        one
-        for column in table.c
-        for one in column.constraints
-        if isinstance(one, sa.CheckConstraint)
-    ]
 
 
 def _is_seen(changes: Changes, check: sa.CheckConstraint) -> bool:
@@ -108,9 +91,9 @@ def _make_with_tables(changes: Changes) -> None:
         model = None
         if isinstance(one, ops.CreateTableOp):
             model = changes.model(one.table_name, one.schema)
-        for check in _at_columns(model) if model is not None else ():
+        for check in at_columns(model) if model is not None else ():
             name = check.name if isinstance(check.name, str) else None
-            text = sa.text(colons(expression_sql(changes, check.sqltext)))
+            text = sa.text(colons(expression_sql(changes.context.dialect, check.sqltext)))
             one.columns = [*one.columns, sa.CheckConstraint(text, name=name)]
 
 
@@ -119,7 +102,7 @@ def _compare(changes: Changes, held: _Table, place: Place) -> None:
     known = _names_in(changes, held.model)
     held.there = [one for one in held.there if one.name not in known]
     held.wanted = [one for one in held.wanted if str(one.name) not in known]
-    texts = {one: expression_sql(changes, one.sqltext) for one in held.wanted}
+    texts = {one: expression_sql(changes.context.dialect, one.sqltext) for one in held.wanted}
     held.take(texts)
     if held.wanted and held.there:
         asked = _asked(changes, held, texts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,16 +43,39 @@ class Stored:
     can_go: bool = True
 
 
-def stored(changes: Changes) -> dict[Place, list[Stored]] | None:
-    """Return what the database has; None where it is not looked at."""
-    dialect: Any = changes.context.dialect
-    ways = {"postgresql": _of_postgresql, "mysql": _of_mariadb, "sqlite": _of_sqlite}
-    way = ways.get(changes.dialect)
-    if way is None or (changes.dialect == "mysql" and not dialect.is_mariadb):
-        return None
-    found: dict[Place, list[Stored]] = {}
-    for schema, table, one in way(changes.connection):
-        found.setdefault(place_of(schema, table, dialect), []).append(one)
+def checks_of(table: sa.Table) -> list[sa.CheckConstraint]:
+    """Return the CHECK constraints of a table of the models."""
+    found = [one for one in table.constraints if isinstance(one, sa.CheckConstraint)]
+    return found + at_columns(table)
+
+
+def at_columns(table: sa.Table) -> list[sa.CheckConstraint]:
+    """Return those that stand at a column; SQLAlchemy does not count them among the table's."""
+    return [
+        one
+        for column in table.c
+        for one in column.constraints
+        if isinstance(one, sa.CheckConstraint)
+    ]
+
+
+def is_looked_at(dialect: sa.Dialect, place: Place) -> bool:
+    """Tell whether the CHECK constraints of a table are compared.
+
+    Of SQLite and MariaDB only the database itself is looked at, and none beside it; MySQL is not.
+    """
+    here: Any = dialect
+    if here.name in ("mysql", "mariadb") and not here.is_mariadb:
+        return False
+    return here.name in _WAYS and (here.name == "postgresql" or place[0] is None)
+
+
+def stored(connection: sa.Connection) -> dict[Place, list[Stored]]:
+    """Return what the database has; nothing where it is not looked at."""
+    dialect, found = connection.dialect, dict[Place, list[Stored]]()
+    if is_looked_at(dialect, (None, "")):
+        for schema, table, one in _WAYS[dialect.name](connection):
+            found.setdefault(place_of(schema, table, dialect), []).append(one)
     return found
 
 
@@ -80,6 +103,14 @@ def _of_sqlite(connection: sa.Connection) -> _Found:
         for clause in read_table(sql):
             if clause.kind == "CHECK":
                 yield None, table, Stored(clause.name, clause.value, bool(clause.name))
+
+
+_WAYS: dict[str, Callable[[sa.Connection], _Found]] = {
+    "postgresql": _of_postgresql,
+    "mysql": _of_mariadb,
+    "mariadb": _of_mariadb,
+    "sqlite": _of_sqlite,
+}
 
 
 def ask(

@@ -98,6 +98,11 @@ def as_read(value: Any) -> Any:
     return value
 
 
+def single_percents(dialect: sa.Dialect, text: str) -> str:
+    """Take back what SQLAlchemy does for drivers to which a percent sign means something."""
+    return text.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else text
+
+
 def words(text: str, pairs: Mapping[str, str]) -> str:
     """Rename columns in an expression: each word that is one, outside of string literals."""
     return _WORD.sub(lambda match: pairs.get(match[0], match[0]), text)

@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from ...binds import metadata_tuple
 from ...wishes import Wishes
 from ...wording import full_name as full_name  # the units' word for it too
+from .bysql import single_percents
 from .names import Names
 
 
@@ -86,8 +87,7 @@ class Changes:
 
     def single_percents(self, text: str) -> str:
         """Take back what SQLAlchemy does for drivers to which a percent sign means something."""
-        doubled = self.context.dialect.paramstyle in ("format", "pyformat")
-        return text.replace("%%", "%") if doubled else text
+        return single_percents(self.context.dialect, text)
 
     def walk(self) -> Iterator[tuple[list[Any], Any]]:
         """Give each operation with the list that holds it, those inside a table's as well.

@@ -14,10 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..constraints.stored_checks import checks_of, is_looked_at
+from ..constraints.stored_checks import stored as stored_checks
 from ..differences.names import place_of
 from ..enums.label_lists import has_check
 from ..scope.schemas import foreign_action
 from ..types.defaults import default_sql, percent, written_alike
+from ..types.expressions import compared, expression_sql
 from ..types.stored import Columns
 from .records import StoredColumn, StoredIndex, StoredKey, StoredTable
 
@@ -39,6 +42,7 @@ class Proof:
         }
         words = Columns(connection).words(set(types.values())) if types else {}
         self._words = {column: words[sql] for column, sql in types.items()}
+        self._checks = stored_checks(connection)
 
     def holds(self, table: sa.Table, stored: StoredTable) -> bool:
         """Tell whether it is proved that a table is the one that is stored."""
@@ -51,6 +55,7 @@ class Proof:
             and all(self._is_column(one, stored.columns.get(one.name)) for one in columns)
             and _has_indexes(table, stored)
             and self._has_keys(table, stored)
+            and self._has_checks(table)
         )
 
     def _has_comment(
@@ -87,6 +92,17 @@ class Proof:
         except sa.exc.NoReferenceError:  # the usual comparison has words for it
             return False
         return wanted == Counter(stored.keys)
+
+    def _has_checks(self, table: sa.Table) -> bool:
+        place = place_of(table.schema, table.name, self._dialect)
+        if not is_looked_at(self._dialect, place):
+            return True
+        there = [compared(one.sql) for one in self._checks.get(place, ())]
+        try:
+            wanted = [expression_sql(self._dialect, one.sqltext) for one in checks_of(table)]
+        except sa.exc.CompileError:
+            return False
+        return sorted(there) == sorted(map(compared, wanted))
 
     def _key(self, key: sa.ForeignKeyConstraint) -> StoredKey:
         target = key.referred_table

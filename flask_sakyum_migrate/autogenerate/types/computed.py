@@ -227,7 +227,7 @@ def _is_same(
     if there is None or column.computed is None:
         return there is None and column.computed is None
     persisted = column.computed.persisted  # None: nobody says whether the value is kept
-    wanted = expression_sql(changes, column.computed.sqltext)
+    wanted = expression_sql(changes.context.dialect, column.computed.sqltext)
     if persisted in (None, there.stored) and compared(wanted) == compared(there.sql):
         return True
     if changes.dialect == "sqlite":

@@ -9,16 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...runtime.sqlite_schema import tokens_of
-from ..differences.bysql import as_read
-from ..differences.changes import Changes
+from ..differences.bysql import as_read, single_percents
 from .stored import undone
 
 
-def expression_sql(changes: Changes, expression: Any) -> str:
+def expression_sql(dialect: sa.Dialect, expression: Any) -> str:
     """Return an expression of a model as CREATE TABLE has it."""
-    compiler: Any = changes.context.dialect.statement_compiler(changes.context.dialect, None)
+    compiler: Any = dialect.statement_compiler(dialect, None)
     text = compiler.process(as_read(expression), include_table=False, literal_binds=True)
-    return changes.single_percents(str(text))
+    return single_percents(dialect, str(text))
 
 
 def compared(sql: str) -> list[str]:
