@@ -175,17 +175,26 @@ def test_a_check_of_a_renamed_column(story: Story) -> None:
     up_down_up(project)
 
 
-def test_a_check_on_a_column_of_another_type(story: Story) -> None:
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "length(name) > 3 AND age > 5",
+        "age <> '-1'",
+        "name IN ('a', 'b') AND name <> '1' AND age IN (1, 2)",
+        "age + 1 > '3' AND name NOT LIKE 'a%'",
+    ],
+)
+def test_a_check_on_a_column_of_another_type(story: Story, condition: str) -> None:
     def wider(db: Any) -> None:
         table(
             db,
             "person",
             sa.Column("age", sa.BigInteger),
             sa.Column("name", sa.Text),
-            sa.CheckConstraint("length(name) > 3 AND age > 5", name="ck_name"),
+            sa.CheckConstraint(condition, name="ck_name"),
         )
 
-    story.upgraded(people(("ck_name", "length(name) > 3 AND age > 5")))
+    story.upgraded(people(("ck_name", condition)))
     project = story.upgraded(wider)
     assert "check_constraint" not in story.newest
     settled(project)

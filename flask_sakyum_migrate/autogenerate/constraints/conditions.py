@@ -24,10 +24,10 @@ from ..differences.changes import Changes, full_name
 from ..differences.checks import DropCheck, MakeCheck
 from ..differences.names import Place
 from ..types.defaults import both, percent
-from ..types.expressions import compared, expression_sql
+from ..types.expressions import expression_sql
 from ..types.stored import Columns, undone
 from .ordering import default_name
-from .stored_checks import Stored, ask, at_columns, checks_of, is_looked_at, retyped, stored
+from .stored_checks import Stored, alike, ask, at_columns, checks_of, is_looked_at, retyped, stored
 
 
 @dataclass
@@ -52,8 +52,8 @@ class _Table:
     def take(self, texts: dict[sa.CheckConstraint, str]) -> None:
         """Take out what is on both sides."""
         for check in list(self.wanted):
-            key = compared(texts[check])
-            same = [one for one in self.there if compared(one.sql) == key]
+            key = alike(texts[check])
+            same = [one for one in self.there if alike(one.sql) == key]
             if same:
                 # Of two with one condition, the one with the name.
                 same.sort(key=lambda one: one.name != check.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,16 @@ _ASKED = f"c.oid = to_regclass('pg_temp.{_TABLE}')"
 _MARIADB = "SELECT * FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()"
 _SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%CHECK%'"
 
+_TYPE = r"::(?:character varying|double precision|time(?:stamp)? with(?:out)? time zone|[\w.\"]+)"
+_TYPE += r"(?:\([\d, ]+\))?(?:\[\])*"
+_CASTS = (
+    re.compile(rf"('(?:[^']|'')*'){_TYPE}"),
+    re.compile(rf"\(('(?:[^']|'')*'|-?\d[\d.]*)\){_TYPE}"),
+    re.compile(rf"\(?(ARRAY\[[^\[\]]*\])\)?{_TYPE}"),
+    re.compile(r"\((\w+|\"[^\"]+\")\)::(?:text|character varying)(?:\(\d+\))?"),
+)
+_NUMBER = re.compile(r"'(-?\d+(?:\.\d+)?)'")
+
 
 @dataclass
 class Stored:
@@ -41,6 +52,19 @@ class Stored:
     name: str
     sql: str
     can_go: bool = True
+
+
+def alike(sql: str) -> list[str]:
+    """Return a condition without what depends on the types that its columns had when it was made.
+
+    PostgreSQL and MariaDB convert the literals then, and keep them when a column gets another type.
+    """
+    before = ""
+    while sql != before:
+        before = sql
+        for cast in _CASTS:
+            sql = cast.sub(r"\1", sql)
+    return compared(_NUMBER.sub(r"\1", sql))
 
 
 def checks_of(table: sa.Table) -> list[sa.CheckConstraint]:
