@@ -201,6 +201,44 @@ def test_a_check_on_a_column_of_another_type(story: Story, condition: str) -> No
     up_down_up(project)
 
 
+@pytest.mark.parametrize(
+    ("convention", "name", "made"),
+    [
+        ("ck_%(table_name)s_%(constraint_name)s", "adult", "ck_person_adult"),
+        ("ck_%(table_name)s_%(column_0_name)s", None, "ck_person_age"),
+    ],
+)
+def test_names_of_a_convention(story: Story, convention: str, name: str | None, made: str) -> None:
+    def state(limit: int) -> Models:
+        def models(db: Any) -> None:
+            db.metadata.naming_convention = {"ck": convention}
+            age = sa.Column("age", sa.Integer)
+            table(db, "person", age, sa.Column("name", sa.String(9)))
+            if limit:
+                person = db.metadata.tables["person"]
+                person.append_constraint(sa.CheckConstraint(age > limit, name=name))
+
+        return models
+
+    story.upgraded(state(0))
+    for limit in (17, 20):
+        project = story.upgraded(state(limit))
+        settled(project)
+        assert made in story.newest
+        assert refused(project, limit)
+        up_down_up(project)
+
+
+def test_beside_a_constraint_without_a_name(story: Story) -> None:
+    def models(db: Any) -> None:
+        table(db, "person", sa.Column("age", sa.Integer, unique=True), sa.Column("name", sa.Text))
+
+    story.upgraded(models)
+    project = story.upgraded(people(ADULT))
+    settled(project)
+    assert refused(project, 17)
+
+
 def test_rows_that_do_not_fit_are_told(story: Story) -> None:
     project = story.upgraded(people())
     rows(project, "INSERT INTO person (age) VALUES (3), (20), (4), (NULL)")

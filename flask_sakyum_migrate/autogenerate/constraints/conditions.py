@@ -66,7 +66,7 @@ def compare(changes: Changes) -> None:
     """Add what makes the CHECK constraints those of the models; tell what only the database has."""
     _make_with_tables(changes)
     found = stored(changes.connection)
-    extra: list[tuple[str, Stored]] = []
+    extra: list[tuple[sa.Table, Stored]] = []
     for place, table in list(both(changes)):
         if not is_looked_at(changes.context.dialect, place):
             continue
@@ -75,7 +75,7 @@ def compare(changes: Changes) -> None:
         if wanted or there:
             held = _Table(table, _there(changes, table, there), wanted)
             _compare(changes, held, place)
-            extra.extend((held.name, one) for one in held.there)
+            extra.extend((table, one) for one in held.there)
     _leave(changes, extra)
 
 
@@ -142,8 +142,8 @@ def _other(held: _Table, check: sa.CheckConstraint, text: str) -> Stored | None:
         if named:
             return named[0]
     columns = mentioned(tokens_of(text))
-    alike = [one for one in held.there if mentioned(tokens_of(one.sql)) == columns]
-    return alike[0] if len(alike) == 1 and not isinstance(check.name, str) else None
+    near = [one for one in held.there if mentioned(tokens_of(one.sql)) == columns]
+    return near[0] if len(near) == 1 and not isinstance(check.name, str) else None
 
 
 def _name(changes: Changes, held: _Table, check: sa.CheckConstraint, text: str) -> str:
@@ -167,6 +167,7 @@ def _names_in(changes: Changes, table: sa.Table) -> set[str]:
         str(one.constraint_name)
         for _, one in changes.walk()
         if isinstance(one, ops.DropConstraintOp | ops.CreateCheckConstraintOp)
+        and one.constraint_name is not None
         and (one.table_name, one.schema) == (table.name, table.schema)
     }
 
@@ -189,14 +190,14 @@ def _is_special(check: sa.CheckConstraint) -> bool:
     )
 
 
-def _leave(changes: Changes, extra: Sequence[tuple[str, Stored]]) -> None:
+def _leave(changes: Changes, extra: Sequence[tuple[sa.Table, Stored]]) -> None:
     """Drop what a person says is to go, and tell the rest."""
     left = []
-    for table, one in extra:
+    for model, one in extra:
+        table = full_name(model.name, model.schema)
         name = f"{table}.{one.name}"
         if one.can_go and name in changes.wishes.drops:
-            schema, _, short = table.rpartition(".")
-            changes.add_to_table(DropCheck(MakeCheck(one.name, short, one.sql, schema or None)))
+            changes.add_to_table(DropCheck(_made(model, one.name, one.sql)))
         else:
             left.append((name if one.can_go else "", f"{one.name or 'a CHECK'} of {table}"))
     if not left:
