@@ -231,10 +231,13 @@ def test_names_of_a_convention(story: Story, convention: str, name: str | None, 
 
 def test_beside_a_constraint_without_a_name(story: Story) -> None:
     def models(db: Any) -> None:
-        table(db, "person", sa.Column("age", sa.Integer, unique=True), sa.Column("name", sa.Text))
+        table(db, "animal", sa.Column("name", sa.String(50)))
+        key = sa.Column("age", sa.ForeignKey("animal.id"))
+        table(db, "person", key, sa.Column("name", sa.String(50)))
 
     story.upgraded(models)
     project = story.upgraded(people(ADULT))
+    assert "drop_constraint" in story.newest
     settled(project)
     assert refused(project, 17)
 
