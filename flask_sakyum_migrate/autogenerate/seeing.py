@@ -13,7 +13,7 @@ from .enums.domains import change_domains
 from .enums.types import leave_types
 from .fast import Equal
 from .scope import ignoring, schemas
-from .types import computed, defaults
+from .types import computed, defaults, identities
 
 __all__ = ["BACK", "UNITS", "Enums", "configuring", "last"]
 
@@ -22,6 +22,7 @@ UNITS = (
     keys.compare,
     defaults.settle_types,
     defaults.compare_defaults,
+    identities.compare,
     computed.read_again,
     computed.compare,
     label_lists.compare_mysql,

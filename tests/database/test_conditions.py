@@ -232,7 +232,7 @@ def test_names_of_a_convention(story: Story, convention: str, name: str | None, 
 def test_beside_a_constraint_without_a_name(story: Story) -> None:
     def models(db: Any) -> None:
         table(db, "animal", sa.Column("name", sa.String(50)))
-        key = sa.Column("age", sa.ForeignKey("animal.id"))
+        key: Any = sa.Column("age", sa.ForeignKey("animal.id"))
         table(db, "person", key, sa.Column("name", sa.String(50)))
 
     story.upgraded(models)

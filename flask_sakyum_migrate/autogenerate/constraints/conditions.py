@@ -27,7 +27,7 @@ from ..types.defaults import both, percent
 from ..types.expressions import expression_sql
 from ..types.stored import Columns, undone
 from .ordering import default_name
-from .stored_checks import Stored, alike, ask, at_columns, checks_of, is_looked_at, retyped, stored
+from .stored_checks import Stored, alike, ask, at_columns, checks_of, is_looked_at, stored
 
 
 @dataclass
@@ -279,7 +279,7 @@ def _asked(
 
 def _step_aside(changes: Changes, held: _Table, texts: dict[sa.CheckConstraint, str]) -> None:
     """Make anew what PostgreSQL could not read any more when a column has another type."""
-    columns = {name.lower() for name, _ in retyped(changes, held.model)}
+    columns = {name.lower() for name in changes.retyped(held.model)}
     if changes.dialect != "postgresql" or not columns:
         return
     for before, check in held.same:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import ops
 
 from ...runtime.sqlite_schema import mentioned, tokens_of
 from ...runtime.sqlite_table import read_table
@@ -148,10 +147,12 @@ def ask(
     """
     asked = sa.Table(_TABLE, sa.MetaData(), prefixes=["TEMPORARY"])
     used = {name for text in texts.values() for name in mentioned(tokens_of(text))}
-    before = {} if after else {name: one.existing_type for name, one in retyped(changes, table)}
+    before = {} if after else changes.retyped(table)
     for column in table.c:
         if column.name.lower() in used:
-            asked.append_column(sa.Column(column.name, before.get(column.name, column.type)))
+            one = before.get(column.name)
+            type_ = column.type if one is None else one.existing_type
+            asked.append_column(sa.Column(column.name, type_))
     for name, text in texts.items():
         # Of the model's own columns it would become a constraint of the model.
         asked.append_constraint(sa.CheckConstraint(sa.text(colons(text)), name=name))
@@ -160,14 +161,6 @@ def ask(
             return {name: sql for name, sql in _read(changes.connection) if name in texts}
     except sa.exc.DBAPIError:
         return None
-
-
-def retyped(changes: Changes, table: sa.Table) -> Iterator[tuple[str, ops.AlterColumnOp]]:
-    """Give the columns of a table that get another type, and what gives it."""
-    for _, one in changes.walk():
-        if isinstance(one, ops.AlterColumnOp) and one.modify_type is not None:
-            if (one.table_name, one.schema) == (table.name, table.schema):
-                yield one.column_name, one
 
 
 def _read(connection: sa.Connection) -> Iterator[tuple[str, str]]:

@@ -89,6 +89,20 @@ class Changes:
         """Take back what SQLAlchemy does for drivers to which a percent sign means something."""
         return single_percents(self.context.dialect, text)
 
+    def qualified(self, table: sa.Table) -> str:
+        """Return the name of a table, with its schema, as it stands in a statement."""
+        return self.single_percents(self.context.dialect.identifier_preparer.format_table(table))
+
+    def retyped(self, table: sa.Table) -> dict[str, ops.AlterColumnOp]:
+        """Return what gives the columns of a table another type, by their names."""
+        return {
+            one.column_name: one
+            for _, one in self.walk()
+            if isinstance(one, ops.AlterColumnOp)
+            and one.modify_type is not None
+            and (one.table_name, one.schema) == (table.name, table.schema)
+        }
+
     def walk(self) -> Iterator[tuple[list[Any], Any]]:
         """Give each operation with the list that holds it, those inside a table's as well.
 

@@ -145,24 +145,29 @@ def _sequence(changes: Changes, one: ops.AlterColumnOp) -> list[Only]:
     before, after = _ddl(one, changes.context.dialect)
     if changes.back or not {before, after} <= {"SMALLINT", "INTEGER", "BIGINT"}:
         return []
-    preparer = changes.context.dialect.identifier_preparer
     stored = changes.renamed.stored_table(str(one.table_name), one.schema)
-    place = [part for part in (one.schema, stored) if part]
+    column = changes.renamed.stored_column(str(one.table_name), one.schema, one.column_name)
+    name = sequence_of(changes, one.schema, stored, column)
+    if name is None:
+        return []
+    there, back = (ops.ExecuteSQLOp(f"ALTER SEQUENCE {name} AS {it}") for it in (after, before))
+    return [Only(POSTGRESQL, there, back=back)]
+
+
+def sequence_of(changes: Changes, schema: str | None, table: str, column: str) -> str | None:
+    """Return the sequence of a SERIAL column of the database, as SQL has its name; or None."""
+    preparer = changes.context.dialect.identifier_preparer
+    place = [part for part in (schema, table) if part]
     name: str | None = changes.connection.execute(
         sa.text(_SEQUENCE),
         {
             "table": ".".join(preparer.quote_identifier(part) for part in place),
-            "column": changes.renamed.stored_column(
-                str(one.table_name), one.schema, one.column_name
-            ),
+            "column": column,
         },
     ).scalar()
-    if name is None:
-        return []
-    if one.schema is None:
+    if name is not None and schema is None:
         name = name.removeprefix(f"{changes.context.dialect.default_schema_name}.")
-    there, back = (ops.ExecuteSQLOp(f"ALTER SEQUENCE {name} AS {it}") for it in (after, before))
-    return [Only(POSTGRESQL, there, back=back)]
+    return name
 
 
 def _default_of_model(one: ops.AlterColumnOp, changes: Changes) -> Any:
