@@ -16,7 +16,7 @@ PREFIX = "scratch_"
 """How the names of throw-away databases begin, so that a person knows what one is."""
 
 
-_IN_A_SCHEMA = re.compile(r"\bschema\s*=\s*(?!None\b)")
+_IN_A_SCHEMA = re.compile(r"\bschema\s*=\s*(?!\s|None\b)")
 
 
 def sees_others(engine: sa.Engine) -> bool:
