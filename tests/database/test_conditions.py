@@ -158,6 +158,42 @@ def test_a_check_of_a_new_column(story: Story) -> None:
         rows(project, "INSERT INTO person (name, nick) VALUES ('a', 'a')")
 
 
+def test_a_check_of_a_renamed_table(story: Story) -> None:
+    def state(name: str, condition: str, **options: Any) -> Models:
+        def models(db: Any) -> None:
+            table(
+                db,
+                name,
+                sa.Column("age", sa.Integer),
+                sa.Column("name", sa.String(50)),
+                sa.CheckConstraint(condition, name="ck_adult"),
+                sa.CheckConstraint("name <> 'x'", name="ck_name"),
+                **options,
+            )
+
+        return models
+
+    renamed = {"info": {"renamed_from": "human"}}
+    story.upgraded(state("human", "age > 5"))
+    project = story.upgraded(state("person", ADULT, **renamed))
+    settled(project)
+    assert "ck_name" not in story.newest
+    up_down_up(project)
+    rows(project, "INSERT INTO person (age, name) VALUES (18, 'y')")
+    with pytest.raises(REFUSED):
+        rows(project, "INSERT INTO person (age, name) VALUES (17, 'y')")
+
+
+def test_a_column_goes_that_a_check_spoke_of(story: Story) -> None:
+    story.upgraded(people(("ck_name", "name <> nick"), ("ck_nick", "nick <> 'x'"), more=True))
+    project = story.with_models(people(("ck_name", "name <> 'x'")))
+    ran(project, "migrate", "--drop", "person.nick")
+    ran(project, "upgrade")
+    settled(project)
+    assert refused(project, 5)
+    up_down_up(project)
+
+
 def test_a_check_of_a_renamed_column(story: Story) -> None:
     def renamed(db: Any) -> None:
         table(
