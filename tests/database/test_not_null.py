@@ -18,9 +18,9 @@ from flask_sakyum_migrate.errors import RefusedError
 from flask_sakyum_migrate.results import DefaultQuestion
 from flask_sakyum_migrate.wishes import Wishes
 from tests.conftest import DatabaseMaker, Project, ProjectMaker
+from tests.database.changing import Models, Story, ran, rows
 
 ROWS = 100
-Models = Callable[[Any], None]
 
 
 class Level(enum.Enum):
@@ -497,3 +497,25 @@ def test_a_big_table_is_filled_in_pieces(
     assert values_of(project, "age") == {3}
     (sql,) = project.repository.sql("upgrade", "base:head")
     assert sql.text.count("SET age=3") == 1
+
+
+def test_a_key_of_two_columns_comes_back(make_project: ProjectMaker, bind_url: str) -> None:
+    def models(with_key: bool) -> Models:
+        def models(db: Any) -> None:
+            names = ("a", "b")
+            keys: list[Any] = [sa.Column(name, sa.Integer, primary_key=True) for name in names]
+            db.Table("hall", *keys)
+            more: list[Any] = [sa.Column(name, sa.Integer, nullable=False) for name in names]
+            more.append(sa.ForeignKeyConstraint(names, ["hall.a", "hall.b"], name="fk_seat"))
+            db.Table("seat", sa.Column("id", sa.Integer, primary_key=True), *more * with_key)
+
+        return models
+
+    story = Story(make_project, bind_url)
+    project = story.upgraded(models(True))
+    rows(project, "INSERT INTO hall (a, b) VALUES (1, 9), (2, 5)")
+    rows(project, "INSERT INTO seat (id, a, b) VALUES (1, 2, 5), (2, 1, 9)")
+    project = story.with_models(models(False))
+    ran(project, "migrate", "--drop", "seat.a", "--drop", "seat.b")
+    run(project, "upgrade", "downgrade")
+    assert rows(project, "SELECT a, b FROM seat") == [(1, 9), (1, 9)]

@@ -98,22 +98,32 @@ class Needed:
         if isinstance(default, sa.DefaultClause):
             return values.of_server_default(default, self.type, dialect)
         for key in self.column.foreign_keys:
-            *schema, table, column = key.target_fullname.split(".")
-            if table == self.table:
-                return f"{{sa}}column({column!r})"
-            if table in made:
-                return Left.NULLABLE
-            place = f", schema={schema[0]!r}" if schema else ""
-            return (
-                f"{{sa}}select({{sa}}func.min({{sa}}column({column!r})))"
-                f".select_from({{sa}}table({table!r}{place})).scalar_subquery()"
-            )
+            return self._referring(key, made)
         if self.is_unique:
             return self._different()
         said = None
         if isinstance(self.type, sa.String | sa.LargeBinary):
             said = readable(self.table, self.column.name, self.type, changes.history())
         return said or values.neutral(self.type, dialect) or Left.NULLABLE
+
+    def _referring(self, key: sa.ForeignKey, made: Collection[str]) -> Answer:
+        """Return code for a row that is there to refer to."""
+        *schema, table, column = key.target_fullname.split(".")
+        if table == self.table:
+            return f"{{sa}}column({column!r})"
+        if table in made:
+            return Left.NULLABLE
+        place = f", schema={schema[0]!r}" if schema else ""
+        there = f".select_from({{sa}}table({table!r}{place}))"
+        parts = _parts(key)
+        if len(parts) == 1:
+            return (
+                f"{{sa}}select({{sa}}func.min({{sa}}column({column!r}))){there}.scalar_subquery()"
+            )
+        # All columns of the key have to be of one row.
+        row = ", ".join(f"{{sa}}column({one!r})" for one in parts)
+        first = f".order_by({row}).limit(1)"
+        return f"{{sa}}select({{sa}}column({column!r})){there}{first}.scalar_subquery()"
 
     def _different(self) -> Answer:
         """Return code that gives another value to each row."""
@@ -300,6 +310,13 @@ class _Plan:
             some = some.where(table.c[name].is_(None))
         count = sa.select(sa.func.count()).select_from(some.subquery())
         return bool(changes.connection.execute(count).scalar_one() > _BIG)
+
+
+def _parts(key: sa.ForeignKey) -> list[str]:
+    """Return the columns that the whole key of a column refers to."""
+    whole = key.constraint
+    keys = whole.elements if whole is not None else [key]
+    return [one.target_fullname.rpartition(".")[2] for one in keys]
 
 
 def _told(needed: Needed, answer: Answer) -> str:
