@@ -51,6 +51,7 @@ WAYS = [
     ("plain", "identity"),
     ("default", "always"),
     ("identity", "plain"),
+    ("identity", "default"),
     ("identity", "always"),
     ("always", "tens"),
     ("tens", "identity"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from alembic.operations import ops
 
 from ..differences.bysql import RunSql, literal
 from ..differences.changes import Changes, full_name
@@ -85,6 +86,7 @@ def compare(changes: Changes) -> None:
         return
     if dialect.server_version_info < (10,):
         return
+    _take_alembics(changes)
     columns, stored = Columns(changes.connection), dict[Place, dict[str, Counter]]()
     for schema, table, name, counter in _read(changes.connection, _IDENTITIES):
         stored.setdefault(place_of(schema, table, dialect), {})[name] = counter
@@ -103,6 +105,16 @@ def compare(changes: Changes) -> None:
                 continue
             if before != after and (column.identity is None or after is not None):
                 _change(changes, column, (*place, name), before, after)
+
+
+def _take_alembics(changes: Changes) -> None:
+    """Take out what an older Alembic finds; what it makes of some of it is no SQL."""
+    for _, one in changes.walk():
+        if isinstance(one, ops.AlterColumnOp) and one.modify_server_default is not False:
+            either = (one.modify_server_default, one.existing_server_default)
+            if any(isinstance(it, sa.Identity) for it in either):
+                one.modify_server_default = False
+    changes.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
 
 
 def _read(connection: sa.Connection, query: str) -> Iterator[tuple[str, str, str, Counter]]:
@@ -162,7 +174,11 @@ def _change(
         there = [*drops, f"{alter} {after.made()}", count]
         back = [f"{alter} DROP IDENTITY", *makes]
         told = f"~ column {name} counts by itself"
-    changes.upgrade.ops.append(RunSql(there, back, told, "postgresql"))
+    one = RunSql(there, back, told, "postgresql")
+    if after is None and column.server_default is not None:
+        changes.upgrade.ops.insert(0, one)  # before it gets its default
+    else:
+        changes.upgrade.ops.append(one)
 
 
 def _count(table: str, name: str, quoted: str) -> str:
