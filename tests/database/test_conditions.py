@@ -61,6 +61,19 @@ def refused(project: Project, age: int) -> bool:
     return False
 
 
+def assert_nothing_differs(project: Project, how: str) -> None:
+    """Make the tables by a revision or by ``create_all()``; assert that no CHECK differs."""
+    if how == "migrate":
+        ran(project, "migrate")
+        ran(project, "upgrade")
+    else:
+        with project.app.app_context():
+            project.db.create_all()
+        ran(project, "baseline")
+    settled(project)
+    assert "CHECK" not in project.flask("check").output
+
+
 EQUAL = {
     "plain": ("age>=18",),
     "named": (("ck_adult", ADULT),),
@@ -78,15 +91,7 @@ EQUAL = {
 def test_nothing_differs(story: Story, what: str, how: str) -> None:
     models = people(*EQUAL[what])
     project = story.with_models(models)
-    if how == "migrate":
-        ran(project, "migrate")
-        ran(project, "upgrade")
-    else:
-        with project.app.app_context():
-            project.db.create_all()
-        ran(project, "baseline")
-    settled(project)
-    assert "CHECK" not in project.flask("check").output
+    assert_nothing_differs(project, how)
 
 
 CHANGES = {
@@ -325,15 +330,7 @@ def test_a_check_that_stands_at_its_column(story: Story, how: str) -> None:
         )
 
     project = story.with_models(models)
-    if how == "migrate":
-        ran(project, "migrate")
-        ran(project, "upgrade")
-    else:
-        with project.app.app_context():
-            project.db.create_all()
-        ran(project, "baseline")
-    settled(project)
-    assert "CHECK" not in project.flask("check").output
+    assert_nothing_differs(project, how)
     assert refused(project, 17)
 
 

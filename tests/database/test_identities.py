@@ -27,7 +27,7 @@ def key(*more: Any, name: str = "user", schema: str | None = None, **options: An
     return models
 
 
-def number(*more: Any, **options: Any) -> Models:
+def number(*more: Any) -> Models:
     """Return a model with a number that is no key."""
 
     def models(db: Any) -> None:

@@ -23,11 +23,11 @@ from ..differences.bysql import colons, words
 from ..differences.changes import Changes, full_name
 from ..differences.checks import DropCheck, MakeCheck
 from ..differences.names import Place
-from ..types.defaults import both, percent
+from ..types.defaults import both
 from ..types.expressions import expression_sql
 from ..types.stored import Columns, undone
 from .ordering import default_name
-from .stored_checks import Stored, alike, ask, at_columns, checks_of, is_looked_at, stored
+from .stored_checks import Stored, alike, ask, at_columns, checks_of, is_looked_at, name_of, stored
 
 
 @dataclass
@@ -65,24 +65,22 @@ class _Table:
 def compare(changes: Changes) -> None:
     """Add what makes the CHECK constraints those of the models; tell what only the database has."""
     _make_with_tables(changes)
-    found = stored(changes.connection)
+    found, filters = stored(changes.connection), AutogenContext(changes.context)
     extra: list[tuple[sa.Table, Stored]] = []
     for place, table in list(both(changes)):
         if not is_looked_at(changes.context.dialect, place):
             continue
-        wanted = [one for one in checks_of(table) if _is_seen(changes, one)]
+        wanted = [one for one in checks_of(table) if _is_seen(filters, one)]
         there = found.get(place, [])
         if wanted or there:
-            held = _Table(table, _there(changes, table, there), wanted)
+            held = _Table(table, _there(changes, filters, table, there), wanted)
             _compare(changes, held, place)
             extra.extend((table, one) for one in held.there)
     _leave(changes, extra)
 
 
-def _is_seen(changes: Changes, check: sa.CheckConstraint) -> bool:
-    name = check.name if isinstance(check.name, str) else None
-    filters = AutogenContext(changes.context)
-    return filters.run_object_filters(check, name, "check_constraint", False, None)
+def _is_seen(filters: AutogenContext, check: sa.CheckConstraint) -> bool:
+    return filters.run_object_filters(check, name_of(check), "check_constraint", False, None)
 
 
 def _make_with_tables(changes: Changes) -> None:
@@ -92,16 +90,15 @@ def _make_with_tables(changes: Changes) -> None:
         if isinstance(one, ops.CreateTableOp):
             model = changes.model(one.table_name, one.schema)
         for check in at_columns(model) if model is not None else ():
-            name = check.name if isinstance(check.name, str) else None
             text = sa.text(colons(expression_sql(changes.context.dialect, check.sqltext)))
-            one.columns = [*one.columns, sa.CheckConstraint(text, name=name)]
+            one.columns = [*one.columns, sa.CheckConstraint(text, name=name_of(check))]
 
 
 def _compare(changes: Changes, held: _Table, place: Place) -> None:
     """Take out what is the same, and add what makes the rest the same."""
     known = _names_in(changes, held.model)
     held.there = [one for one in held.there if one.name not in known]
-    held.wanted = [one for one in held.wanted if str(one.name) not in known]
+    held.wanted = [one for one in held.wanted if name_of(one) not in known]
     texts = {one: expression_sql(changes.context.dialect, one.sqltext) for one in held.wanted}
     held.take(texts)
     if held.wanted and held.there:
@@ -137,19 +134,19 @@ def _made(table: sa.Table, name: str, sql: str) -> MakeCheck:
 
 def _other(held: _Table, check: sa.CheckConstraint, text: str) -> Stored | None:
     """Return what a CHECK of the models was before: by its name, or by its columns."""
-    if isinstance(check.name, str):
-        named = [one for one in held.there if one.name.lower() == check.name.lower()]
-        if named:
-            return named[0]
+    name = name_of(check)
+    if name is not None:
+        return next((one for one in held.there if one.name.lower() == name.lower()), None)
     columns = mentioned(tokens_of(text))
     near = [one for one in held.there if mentioned(tokens_of(one.sql)) == columns]
-    return near[0] if len(near) == 1 and not isinstance(check.name, str) else None
+    return near[0] if len(near) == 1 else None
 
 
 def _name(changes: Changes, held: _Table, check: sa.CheckConstraint, text: str) -> str:
     """Return the name of a CHECK of the models; the one without a name gets one."""
-    if isinstance(check.name, str):
-        return check.name
+    given = name_of(check)
+    if given is not None:
+        return given
     used = mentioned(tokens_of(text))
     columns = [one.name for one in held.model.c if one.name.lower() in used]
     taken = {one.name for one in held.there} | _names_in(changes, held.model)
@@ -213,15 +210,12 @@ def _leave(changes: Changes, extra: Sequence[tuple[sa.Table, Stored]]) -> None:
 def _tell_rows(changes: Changes, held: _Table, place: Place, name: str, sql: str) -> None:
     """Note how many rows a new CHECK would stop on."""
     stored = {new: old for old, new in _pairs(changes, held.model).items()}
-    table = changes.context.dialect.identifier_preparer.format_table(sa.table(place[1]))
-    if place[0] is not None:
-        schema = changes.context.dialect.identifier_preparer.quote_schema(place[0])
-        table = f"{schema}.{table}"
-    condition = percent(changes.context.dialect, words(sql, stored))
-    query = f"SELECT count(*) FROM {table} WHERE NOT ({condition})"  # noqa: S608
+    table = sa.table(place[1], schema=place[0])
+    fails = sa.text(f"NOT ({colons(words(sql, stored))})")
+    query = sa.select(sa.func.count()).select_from(table).where(fails)
     try:
         with undone(changes.connection):
-            count = changes.connection.exec_driver_sql(query).scalar_one()
+            count = changes.connection.execute(query).scalar_one()
     except sa.exc.DBAPIError:  # a column that is new
         return
     if count:
@@ -236,16 +230,12 @@ def _pairs(changes: Changes, table: sa.Table) -> dict[str, str]:
     return dict(changes.renamed.columns.get((table.schema, table.name), {}))
 
 
-def _there(changes: Changes, table: sa.Table, found: Sequence[Stored]) -> list[Stored]:
+def _there(
+    changes: Changes, filters: AutogenContext, table: sa.Table, found: Sequence[Stored]
+) -> list[Stored]:
     """Return what a table has, with the names of the models, without what goes with a column."""
     pairs = _pairs(changes, table)
-    gone = {
-        one.column_name.lower()
-        for _, one in changes.walk()
-        if isinstance(one, ops.DropColumnOp)
-        and (one.table_name, one.schema) == (table.name, table.schema)
-    }
-    filters = AutogenContext(changes.context)
+    gone = {name.lower() for name in changes.dropped(table)}
     parents: Any = {"schema_name": table.schema, "table_name": table.name}
     renamed = [Stored(one.name, words(one.sql, pairs), one.can_go) for one in found]
     return [

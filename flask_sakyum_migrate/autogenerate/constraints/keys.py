@@ -89,7 +89,7 @@ def _leave_not_null(changes: Changes, table: str, key: set[str]) -> None:
         if isinstance(one, ops.AlterColumnOp) and one.modify_nullable and one.column_name in key:
             if full_name(one.table_name, one.schema) == table:
                 one.modify_nullable = None
-    changes.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
+    changes.remove_unchanged()
 
 
 def leave(changes: Changes) -> None:

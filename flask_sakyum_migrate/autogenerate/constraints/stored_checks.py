@@ -82,6 +82,11 @@ def at_columns(table: sa.Table) -> list[sa.CheckConstraint]:
     ]
 
 
+def name_of(check: sa.CheckConstraint) -> str | None:
+    """Return the name of a CHECK of the models; one without has a symbol for it."""
+    return check.name if isinstance(check.name, str) else None
+
+
 def is_looked_at(dialect: sa.Dialect, place: Place) -> bool:
     """Tell whether the CHECK constraints of a table are compared.
 
@@ -147,11 +152,9 @@ def ask(
     """
     asked = sa.Table(_TABLE, sa.MetaData(), prefixes=["TEMPORARY"])
     used = {name for text in texts.values() for name in mentioned(tokens_of(text))}
-    before = {} if after else changes.retyped(table)
     for column in table.c:
         if column.name.lower() in used:
-            one = before.get(column.name)
-            type_ = column.type if one is None else one.existing_type
+            type_ = column.type if after else changes.type_before(column)
             asked.append_column(sa.Column(column.name, type_))
     for name, text in texts.items():
         # Of the model's own columns it would become a constraint of the model.

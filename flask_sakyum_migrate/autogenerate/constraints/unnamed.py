@@ -64,7 +64,7 @@ def drop_unseen(changes: Changes) -> None:
             for index in table.indexes
             if index.unique
         }
-        lost = _lost(changes, table)
+        lost = changes.dropped(table)
         for one in inspector.get_unique_constraints(stored, schema):
             names = [columns.get(name, name) for name in one["column_names"]]
             keys = frozenset(c.key for c in table.c if c.name in names)
@@ -78,16 +78,6 @@ def drop_unseen(changes: Changes) -> None:
                         None, table.name, type_="unique", schema=table.schema, _reverse=made
                     )
                 )
-
-
-def _lost(changes: Changes, table: sa.Table) -> set[str]:
-    """Return the columns that a table loses."""
-    return {
-        one.column_name
-        for _, one in changes.walk()
-        if isinstance(one, ops.DropColumnOp)
-        and (one.table_name, one.schema) == (table.name, table.schema)
-    }
 
 
 def name_constraints(changes: Changes) -> None:

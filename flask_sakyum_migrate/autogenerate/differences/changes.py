@@ -103,6 +103,20 @@ class Changes:
             and (one.table_name, one.schema) == (table.name, table.schema)
         }
 
+    def type_before(self, column: sa.Column[Any]) -> Any:
+        """Return the type that a column of the models has in the database."""
+        one = self.retyped(column.table).get(column.name)
+        return column.type if one is None else one.existing_type
+
+    def dropped(self, table: sa.Table) -> set[str]:
+        """Return the names of the columns that a table of the models loses."""
+        return {
+            one.column_name
+            for _, one in self.walk()
+            if isinstance(one, ops.DropColumnOp)
+            and (one.table_name, one.schema) == (table.name, table.schema)
+        }
+
     def walk(self) -> Iterator[tuple[list[Any], Any]]:
         """Give each operation with the list that holds it, those inside a table's as well.
 
@@ -121,6 +135,10 @@ class Changes:
             if not isinstance(one, ops.ModifyTableOps) or not one.is_empty()
         ]
         return [one for _, one in taken]
+
+    def remove_unchanged(self) -> None:
+        """Take out what alters a column and says nothing any more."""
+        self.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
 
     def add_to_table(self, one: Any) -> None:
         """Add an operation to what changes its table."""

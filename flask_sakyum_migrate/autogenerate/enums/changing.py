@@ -67,7 +67,7 @@ class Enums:
             for key in freed(changes, stored)
             if key not in wanted
         ]
-        changes.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
+        changes.remove_unchanged()
         changes.upgrade.ops[:] = [*head, *changes.upgrade.ops, *tail]
 
     def finish(self) -> None:

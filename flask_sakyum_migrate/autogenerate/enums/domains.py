@@ -140,7 +140,7 @@ def _settle_columns(changes: Changes, stored: dict[Key, Domain]) -> None:
             key = named.get(_place(changes, one, name))
             if key is not None and stored[key].not_null:
                 one.modify_nullable = None
-    changes.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
+    changes.remove_unchanged()
 
 
 def _place(changes: Changes, one: Any, column: str) -> tuple[str | None, str, str]:

@@ -149,13 +149,7 @@ def step_aside(changes: Changes) -> None:
     if changes.dialect != "postgresql":
         return
     for place, table, there in _tables(changes):
-        retyped = {
-            one.column_name.lower()
-            for _, one in changes.walk()
-            if isinstance(one, ops.AlterColumnOp)
-            and one.modify_type is not None
-            and (one.table_name, one.schema) == (table.name, table.schema)
-        }
+        retyped = {name.lower() for name in changes.retyped(table)}
         touched = {
             one.column_name if isinstance(one, ops.DropColumnOp) else one.column.name
             for _, one in changes.walk()

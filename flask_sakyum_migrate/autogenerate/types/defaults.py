@@ -92,7 +92,7 @@ def settle_types(changes: Changes) -> None:
         )
         if stored is not None and asked is not None and asked.type == stored.type:
             one.modify_type = None
-    changes.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
+    changes.remove_unchanged()
 
 
 def both(changes: Changes) -> Iterator[tuple[Place, sa.Table]]:

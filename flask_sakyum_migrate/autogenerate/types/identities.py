@@ -104,7 +104,8 @@ def compare(changes: Changes) -> None:
             elif before is not None and column is model.autoincrement_column:
                 continue
             if before != after and (column.identity is None or after is not None):
-                _change(changes, column, (*place, name), before, after)
+                default = columns.of(place)[name].default
+                _change(changes, column, (*place, name), before, after, default)
 
 
 def _take_alembics(changes: Changes) -> None:
@@ -114,7 +115,7 @@ def _take_alembics(changes: Changes) -> None:
             either = (one.modify_server_default, one.existing_server_default)
             if any(isinstance(it, sa.Identity) for it in either):
                 one.modify_server_default = False
-    changes.remove(lambda one: isinstance(one, ops.AlterColumnOp) and not one.has_changes())
+    changes.remove_unchanged()
 
 
 def _read(connection: sa.Connection, query: str) -> Iterator[tuple[str, str, str, Counter]]:
@@ -127,8 +128,7 @@ def _asked(changes: Changes, column: sa.Column[Any], *, counts: bool) -> Counter
 
     :param counts: it does already, and goes as far as another type does by itself.
     """
-    altered = changes.retyped(column.table).get(column.name) if counts else None
-    type_ = column.type if altered is None else altered.existing_type
+    type_ = changes.type_before(column) if counts else column.type
     given = column.identity
     assert given is not None
     table = sa.Table(_TABLE, sa.MetaData(), prefixes=["TEMPORARY"])
@@ -153,6 +153,7 @@ def _change(
     place: tuple[str | None, str, str],
     before: Counter | None,
     after: Counter | None,
+    default: str | None,
 ) -> None:
     table = changes.qualified(column.table)
     alter = f"ALTER TABLE {table} ALTER COLUMN {changes.quote(column.name)}"
@@ -170,7 +171,7 @@ def _change(
         told = f"~ column {name} counts no more"
     else:
         assert after is not None
-        drops, makes = _default(changes, place, alter, count)
+        drops, makes = _default(changes, place, alter, count, default)
         there = [*drops, f"{alter} {after.made()}", count]
         back = [f"{alter} DROP IDENTITY", *makes]
         told = f"~ column {name} counts by itself"
@@ -189,11 +190,14 @@ def _count(table: str, name: str, quoted: str) -> str:
 
 
 def _default(
-    changes: Changes, place: tuple[str | None, str, str], alter: str, count: str
+    changes: Changes,
+    place: tuple[str | None, str, str],
+    alter: str,
+    count: str,
+    default: str | None,
 ) -> tuple[list[str], list[str]]:
     """Return what takes away the default that a column has, and what gives it again."""
-    schema, table, name = place
-    sequence = sequence_of(changes, schema, table, name)
+    sequence = sequence_of(changes, *place)
     if sequence is not None:
         owner = alter.removeprefix("ALTER TABLE ").replace(" ALTER COLUMN ", ".")
         return [f"{alter} DROP DEFAULT", f"DROP SEQUENCE {sequence}"], [
@@ -201,7 +205,6 @@ def _default(
             f"{alter} SET DEFAULT nextval({literal(sequence)})",
             count,
         ]
-    default = Columns(changes.connection).of((schema, table))[name].default
     if default is None:
         return [], []
     return [f"{alter} DROP DEFAULT"], [f"{alter} SET DEFAULT {default}"]
